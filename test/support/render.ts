@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, "../..");
 
 /** The blueprint as parsed, with `change` applied to the raw file first. */
 export function blueprint(name = "privx-onprem", change: (raw: RawTopology) => void = () => {}): Topology {
-  const raw = parse(readFileSync(join(root, "blueprints", `${name}.yaml`), "utf8")) as RawTopology;
+  const raw: RawTopology = parse(readFileSync(join(root, "blueprints", `${name}.yaml`), "utf8"));
   change(raw);
   return topologySchema.parse(raw);
 }
