@@ -6,16 +6,18 @@
 import { z } from "zod";
 
 const text = z.string().min(1);
+const durationForm = "must be a duration such as 250ms, 10s, 5m, 1h or 7d";
+const sizeForm = "must be a size such as 512MiB or 2GiB";
 
 /** "250ms", "1s", "2m", "1h", "7d" -> milliseconds */
 export const duration = z
-  .string()
-  .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, "must be a duration such as 250ms, 10s, 5m, 1h or 7d")
+  .string(durationForm)
+  .regex(/^\d{1,9}(\.\d{1,3})?(ms|s|m|h|d)$/, durationForm)
   .transform((value) => durationMs(value));
 /** "512MiB", "2GiB" -> bytes */
 export const size = z
-  .string()
-  .regex(/^\d+(\.\d+)?(KiB|MiB|GiB|TiB)$/, "must be a size such as 512MiB or 2GiB")
+  .string(sizeForm)
+  .regex(/^\d{1,9}(\.\d{1,3})?(KiB|MiB|GiB|TiB)$/, sizeForm)
   .transform((value) => sizeBytes(value));
 const ipv4 = z.ipv4("must be an IPv4 address such as 10.77.10.11");
 const cidr = z.cidrv4("must be an IPv4 subnet such as 10.77.10.0/24");
@@ -46,7 +48,9 @@ const hostSchema = z.strictObject({
 
 const networkSchema = z.strictObject({
   subnet: cidr.describe("Subnet of all hosts and of the virtual address"),
-  interface: text
+  interface: z
+    .string()
+    .regex(/^[a-z][a-z0-9_.-]{0,14}$/, "must be an interface name such as eth0, at most 15 long")
     .default("host0")
     .describe("Name of the hosts' network interface in that subnet (the lab names it host0)"),
   timeSync: z
@@ -61,53 +65,62 @@ const objective = z.strictObject({
   recoveryTime: duration.describe("Longest outage that clients may see when one host of the tier is lost"),
 });
 const objectivesSchema = z.strictObject({
-  entry: objective,
-  app: objective,
-  database: z.strictObject({
-    recoveryTime: duration.describe("Longest time without acknowledged writes when the primary is lost"),
-    dataLoss: z
-      .enum(["none", "bounded"])
-      .describe(
-        "`none`: a write is acknowledged only when a second host has it (synchronous replication); `bounded`: asynchronous, what was in flight is lost at a failover",
-      ),
-  }),
-  cache: objective.optional(),
+  entry: objective.describe("When the holder of the virtual address is lost"),
+  app: objective.describe("When an app host is lost"),
+  database: z
+    .strictObject({
+      recoveryTime: duration.describe("Longest time without acknowledged writes when the primary is lost"),
+      dataLoss: z
+        .enum(["none", "bounded"])
+        .describe(
+          "`none`: a write is acknowledged only when a second host has it (synchronous replication); `bounded`: asynchronous, what was in flight is lost at a failover",
+        ),
+    })
+    .describe("When the primary is lost"),
+  cache: objective.optional().describe("When a Redis master is lost"),
 });
 
 const entrySchema = z.strictObject({
-  engine: z.enum(["haproxy"]).default("haproxy"),
+  engine: z.enum(["haproxy"]).default("haproxy").describe("Load balancer"),
   hosts: hostNames.describe("Hosts that take the clients' traffic; the first is preferred for the address"),
-  address: z.strictObject({
-    kind: z.enum(["vip"]).default("vip").describe("`vip`: a virtual address moved by keepalived"),
-    vip: ipv4.describe("Virtual address, inside `network.subnet`, no host's own"),
-    routerId: z.int().min(1).max(255).default(51).describe("VRRP virtual router id, unique in the subnet"),
-    advertInterval: duration
-      .prefault("50ms")
-      .describe("VRRP advertisement interval; a lost holder is noticed after about three"),
-  }),
+  address: z
+    .strictObject({
+      kind: z.enum(["vip"]).default("vip").describe("`vip`: a virtual address moved by keepalived"),
+      vip: ipv4.describe("Virtual address, inside `network.subnet`, no host's own"),
+      routerId: z.int().min(1).max(255).default(51).describe("VRRP virtual router id, unique in the subnet"),
+      advertInterval: duration
+        .prefault("50ms")
+        .describe("VRRP advertisement interval; a lost holder is noticed after about three"),
+    })
+    .describe("How the clients' address moves between the entry hosts"),
   domain: z
     .string()
-    .regex(/^[a-z0-9.-]+$/)
+    .regex(
+      /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+      "must be a DNS name such as access.example.com",
+    )
     .optional()
     .describe("DNS name that clients use; in the generated certificate"),
   ports: z
     .strictObject({
       http: port.nullable().default(80).describe("Redirects to https; null: closed"),
-      https: port.default(443),
+      https: port.default(443).describe("Port of the service"),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("Ports that clients use on the virtual address"),
   tls: z
     .discriminatedUnion("source", [
       z.strictObject({ source: z.literal("generated").describe("Issued by the topology's private CA") }),
       z.strictObject({
-        source: z.literal("files"),
+        source: z.literal("files").describe("The operator's own"),
         certificate: text.describe(
           "PEM file with the certificate and its chain, relative to the topology file",
         ),
-        key: text.describe("PEM file with the private key"),
+        key: text.describe("PEM file with the private key, relative to the topology file"),
       }),
     ])
-    .prefault({ source: "generated" }),
+    .prefault({ source: "generated" })
+    .describe("The certificate that clients see"),
   affinity: z
     .enum(["cookie", "source", "none"])
     .optional()
@@ -120,18 +133,24 @@ const appSchema = z.strictObject({
   name: name.describe(
     "Name of the service; its files are in /opt/<name>, its backups in /var/backups/<name>",
   ),
-  hosts: hostNames,
+  hosts: hostNames.describe("Hosts that run the app, all alike"),
   package: text.describe(
     "Versioned archive (.tar.gz) with VERSION and scripts/, relative to the topology file",
   ),
-  unit: text.describe("systemd unit (service or target) that starts the whole app on a host"),
+  unit: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9@_.:-]+\.(service|target)$/,
+      "must be a systemd unit such as app.service or app.target",
+    )
+    .describe("systemd unit (service or target) that starts the whole app on a host"),
   user: name.describe("System user the app runs as"),
   port: port.default(443).describe("HTTPS port of nginx on the app hosts"),
   static: absolutePath.optional().describe("Directory of the static UI files that nginx serves at /"),
   services: z
     .array(
       z.strictObject({
-        name: name,
+        name: name.describe("Name of the service, as in SERVICE_PORTS"),
         prefix: z
           .string()
           .regex(/^\/[a-z0-9/-]*\/$/, "must start and end with /")
@@ -141,36 +160,40 @@ const appSchema = z.strictObject({
     )
     .min(1)
     .describe("Microservices behind nginx, each an HTTPS REST API on the loopback"),
-  health: z.strictObject({
-    path: httpPath.describe("Says whether this host can serve: 200 only when it can"),
-    method: z.enum(["GET", "HEAD", "OPTIONS"]).default("GET"),
-    interval: duration.prefault("500ms"),
-    timeout: duration.prefault("2s"),
-    fall: z.int().min(1).max(20).default(2).describe("Failed checks that take a host out of the pool"),
-    rise: z.int().min(1).max(20).default(2).describe("Good checks that put it back"),
-  }),
+  health: z
+    .strictObject({
+      path: httpPath.describe("Says whether this host can serve: 200 only when it can"),
+      method: z.enum(["GET", "HEAD", "OPTIONS"]).default("GET").describe("HTTP method of the check"),
+      interval: duration.prefault("500ms").describe("Time between two checks of a host"),
+      timeout: duration.prefault("2s").describe("A check without an answer by then has failed"),
+      fall: z.int().min(1).max(20).default(2).describe("Failed checks that take a host out of the pool"),
+      rise: z.int().min(1).max(20).default(2).describe("Good checks that put it back"),
+    })
+    .describe("How the load balancers know which app hosts can serve"),
   workload: z
     .strictObject({
       read: httpPath.describe("Idempotent GET that a drill sends, 200 when served"),
       write: httpPath.describe(
         'POST with body {"id","value"}; 2xx acknowledges that the write is durable. `{id}` is replaced',
       ),
-      readBack: httpPath.describe("GET that returns the written value, or 404; `{id}` is replaced"),
+      readBack: httpPath
+        .regex(/\{id\}/, "must contain {id}")
+        .describe("GET that returns the written value, or 404; `{id}` is replaced"),
     })
     .optional()
     .describe("What `holdfast drill` sends to the app; needed for drills"),
 });
 
 const databaseSchema = z.strictObject({
-  engine: z.enum(["postgres"]).default("postgres"),
-  version: z.int().min(15).max(18).default(15),
+  engine: z.enum(["postgres"]).default("postgres").describe("PostgreSQL, driven by Patroni"),
+  version: z.int().min(15).max(18).default(15).describe("Major version"),
   hosts: hostNames.describe("Data hosts: one primary, the others replicas; Patroni decides which"),
   name: identifier.describe("Database that is created for the app"),
   user: identifier.describe("Role that owns it"),
   port: port
     .default(5432)
     .describe("Port on the data hosts, and of the database proxy on 127.0.0.1 of each app host"),
-  maxConnections: z.int().min(20).max(5000).default(100),
+  maxConnections: z.int().min(20).max(5000).default(100).describe("PostgreSQL's max_connections"),
   parameters: z
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
     .default({})
@@ -178,63 +201,80 @@ const databaseSchema = z.strictObject({
 });
 
 const coordinationSchema = z.strictObject({
-  engine: z.enum(["etcd"]).default("etcd"),
+  engine: z.enum(["etcd"]).default("etcd").describe("Where Patroni keeps who leads"),
   hosts: hostNames.describe("etcd members: 3 or 5, spread over zones"),
 });
 
 const cacheSchema = z.strictObject({
-  engine: z.enum(["redis"]).default("redis"),
-  mode: z.enum(["cluster", "single"]).default("cluster"),
+  engine: z.enum(["redis"]).default("redis").describe("Carries update triggers between the app hosts"),
+  mode: z
+    .enum(["cluster", "single"])
+    .default("cluster")
+    .describe("`cluster`: survives the loss of a host; `single`: the first host only"),
   hosts: hostNames.describe(
     "Each runs a master on `port` and a replica of another host's master on `port` + 1",
   ),
-  port: port.default(6379),
-  maxMemory: size.prefault("128MiB").describe("Per process"),
+  port: port.default(6379).describe("TLS port of the masters; replicas use the next, the cluster bus +10000"),
+  maxMemory: size.prefault("128MiB").describe("Redis's maxmemory, per process"),
 });
 
 const storageSchema = z.strictObject({
   mount: absolutePath
     .default("/var/privx/audit")
     .describe("Where every app host sees the shared storage (the audit trail)"),
-  source: z.discriminatedUnion("kind", [
-    z.strictObject({
-      kind: z
-        .literal("lab")
-        .describe("A directory that the lab shares between its machines: stands for a NAS"),
-    }),
-    z.strictObject({
-      kind: z.literal("nfs"),
-      server: text,
-      export: absolutePath,
-      options: text.default("vers=4.2,hard,timeo=50,retrans=2,_netdev"),
-    }),
-    z.strictObject({
-      kind: z
-        .literal("local")
-        .describe("A directory on each host's own disk: not shared, lost with the host"),
-    }),
-  ]),
+  source: z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z
+          .literal("lab")
+          .describe("A directory that the lab shares between its machines: stands for a NAS"),
+      }),
+      z.strictObject({
+        kind: z.literal("nfs").describe("A NAS or another NFS server"),
+        server: text.describe("Name or address of the server"),
+        export: absolutePath.describe("Directory that the server exports"),
+        options: text.default("vers=4.2,hard,timeo=50,retrans=2,_netdev").describe("Mount options"),
+      }),
+      z.strictObject({
+        kind: z
+          .literal("local")
+          .describe("A directory on each host's own disk: not shared, lost with the host"),
+      }),
+    ])
+    .describe("What is mounted there"),
 });
 
 const backupSchema = z.strictObject({
-  schedule: z.enum(["hourly", "daily", "weekly"]).default("daily"),
+  schedule: z
+    .enum(["hourly", "daily", "weekly"])
+    .default("daily")
+    .describe("How often a full backup is made"),
   keep: z.int().min(1).max(1000).default(14).describe("How many full backups are kept"),
-  target: z.discriminatedUnion("kind", [
-    z.strictObject({
-      kind: z.literal("storage").describe("On the shared storage"),
-      path: absolutePath.optional(),
-    }),
-    z.strictObject({
-      kind: z.literal("local").describe("On the hosts' own disks only"),
-      path: absolutePath.optional(),
-    }),
-    z.strictObject({ kind: z.literal("nfs"), server: text, export: absolutePath }),
-  ]),
+  target: z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("storage").describe("On the shared storage"),
+        path: absolutePath.optional().describe("Directory; default: `backups` on the shared storage"),
+      }),
+      z.strictObject({
+        kind: z.literal("local").describe("On the hosts' own disks only"),
+        path: absolutePath.optional().describe("Directory; default /var/backups/<app>"),
+      }),
+      z.strictObject({
+        kind: z.literal("nfs").describe("On a NAS or another NFS server"),
+        server: text.describe("Name or address of the server"),
+        export: absolutePath.describe("Directory that the server exports"),
+      }),
+    ])
+    .describe("Where backups are kept"),
 });
 
 const acceptSchema = z.strictObject({
-  code: z.string().regex(/^HF\d{3}$/, "must be a code of `holdfast check`, such as HF101"),
-  reason: z.string().min(10, "must say why, in at least 10 characters"),
+  code: z
+    .string()
+    .regex(/^HF\d{3}$/, "must be a code of `holdfast check`, such as HF101")
+    .describe("Code of the finding"),
+  reason: z.string().min(10, "must say why, in at least 10 characters").describe("Why it is acceptable here"),
 });
 
 export const topologySchema = z.strictObject({
@@ -244,21 +284,24 @@ export const topologySchema = z.strictObject({
     .regex(
       /^[a-z][a-z0-9-]{0,22}$/,
       "must be lower-case letters, digits and dashes, starting with a letter, at most 23 long",
-    ),
-  provider: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("lab").describe("Local systemd machines on this Linux host") }),
-  ]),
-  network: networkSchema,
+    )
+    .describe("Name of the topology: of its lab, state and certificates"),
+  provider: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("lab").describe("Local systemd machines on this Linux host") }),
+    ])
+    .describe("Where the hosts are"),
+  network: networkSchema.describe("The network of the hosts"),
   zones: z.array(name).min(1).describe("Failure domains"),
-  hosts: z.record(name, hostSchema),
-  objectives: objectivesSchema,
-  entry: entrySchema,
-  app: appSchema,
-  database: databaseSchema,
-  coordination: coordinationSchema,
-  cache: cacheSchema.optional(),
-  storage: storageSchema.optional(),
-  backup: backupSchema.optional(),
+  hosts: z.record(name, hostSchema).describe("The hosts, by name"),
+  objectives: objectivesSchema.describe("What a fault may cost; `holdfast drill` judges against it"),
+  entry: entrySchema.describe("Load balancers that share the clients' address"),
+  app: appSchema.describe("The service itself"),
+  database: databaseSchema.describe("PostgreSQL with automatic failover"),
+  coordination: coordinationSchema.describe("The quorum that decides who is the primary"),
+  cache: cacheSchema.optional().describe("Redis, for update triggers between the app hosts"),
+  storage: storageSchema.optional().describe("Storage that all app hosts share (the audit trail)"),
+  backup: backupSchema.optional().describe("Backups of the app hosts and of the database"),
   accept: z
     .array(acceptSchema)
     .default([])
