@@ -29,6 +29,8 @@ export type Content =
 
 export interface DesiredUser {
   readonly name: string;
+  /** Fixed numeric id, where files on shared storage must belong to the same user on every host. */
+  readonly uid?: number;
   /** Supplementary groups, which must exist. */
   readonly groups?: readonly string[];
 }

@@ -1,0 +1,23 @@
+import type { Topology } from "../core/topology/schema.ts";
+import { openLab } from "../hosts/lab/lab.ts";
+import type { Host, Machine } from "../ports.ts";
+
+/** Where a topology's hosts live, opened: nothing is made or changed by opening. */
+export interface Provider {
+  /** Hosts that exist (they may be off). */
+  readonly hosts: ReadonlyMap<string, Host>;
+  /** The same hosts where we hold their power and cables. */
+  readonly machines: readonly Machine[];
+  /** Network namespace from which a client reaches the hosts. */
+  readonly clientNamespace: string;
+}
+
+export async function openProvider(topology: Topology, home: string): Promise<Provider> {
+  const lab = await openLab({ home, name: topology.name });
+  const machines = lab?.machines ?? [];
+  return {
+    machines,
+    hosts: new Map(machines.map((machine): [string, Host] => [machine.name, machine])),
+    clientNamespace: `hf-${topology.name}-client`,
+  };
+}
