@@ -50,6 +50,8 @@ export interface DesiredFile {
   readonly secret: boolean;
   /** The engine's own checker, run on the host on the new content before it replaces the old; `{file}` is its path. */
   readonly check?: readonly string[];
+  /** When it is written; default: just before the first unit that reads it, or `base` when none does. */
+  readonly phase?: Phase;
 }
 
 export interface DesiredUnit {

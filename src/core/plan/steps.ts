@@ -94,6 +94,7 @@ function baseSteps(desired: DesiredHost, observed: ObservedHost): Step[] {
 
 /** A file is written just before the first unit that reads it, so that a cut plan leaves old units with old files. */
 function filePhase(file: DesiredFile, desired: DesiredHost): Phase {
+  if (file.phase !== undefined) return file.phase;
   const phases = desired.units.filter((unit) => unit.files.includes(file.path)).map((unit) => unit.phase);
   return phases.length === 0 ? Phase.base : (Math.min(...phases) as Phase);
 }
