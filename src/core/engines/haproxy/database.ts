@@ -1,0 +1,66 @@
+import type { Topology } from "../../topology/schema.ts";
+import { haproxyFiles, section } from "./paths.ts";
+
+/** Patroni's REST API: says which host is primary. */
+const patroniPort = 8008;
+
+/** A replica that is further behind than this serves no reads. */
+const maximumLag = "16MB";
+
+/**
+ * The role *database proxy*: the app's local way to the database. 127.0.0.1:5432 is the primary,
+ * wherever it is; :5433 a replica that keeps up, or the primary when there is none.
+ */
+export function databaseSections(topology: Topology): string[] {
+  const { port } = topology.database;
+  return [
+    frontend("database", port, []),
+    frontend("database_readonly", readOnlyPort(topology), [
+      "use_backend database_replica if { nbsrv(database_replica) gt 0 }",
+    ]),
+    backend(topology, "database_primary", "/primary", [
+      "# a killed host is noticed within about 0.8 s, a new primary within 0.2 s. Three checks, not two: they run a",
+      "# TLS handshake against a busy Python process, and a false alarm cuts every connection of the app",
+      "default-server inter 200ms fastinter 200ms downinter 200ms fall 3 rise 1",
+    ]),
+    backend(topology, "database_replica", `/replica?lag=${maximumLag}`, [
+      "balance leastconn",
+      "default-server inter 1s fastinter 500ms downinter 1s fall 3 rise 2",
+    ]),
+  ];
+}
+
+/** Where reads that may be a little stale go: one above the read-write port. */
+export const readOnlyPort = (topology: Topology): number => topology.database.port + 1;
+
+function frontend(name: string, port: number, rules: readonly string[]): string {
+  return section(`frontend ${name}`, [
+    `bind 127.0.0.1:${port}`,
+    "mode tcp",
+    "option tcplog",
+    "# connections of a pool may be idle for long: keep-alive, not silence, says that a peer is gone",
+    "timeout client 24h",
+    "option clitcpka",
+    ...rules,
+    "default_backend database_primary",
+  ]);
+}
+
+function backend(topology: Topology, name: string, path: string, lines: readonly string[]): string {
+  return section(`backend ${name}`, [
+    "mode tcp",
+    "timeout server 24h",
+    "timeout check 1s",
+    "option srvtcpka",
+    "option httpchk",
+    `http-check send meth GET uri ${path} ver HTTP/1.1 hdr Host patroni`,
+    "http-check expect status 200",
+    ...lines,
+    "# the app must not go on talking to a host that is no longer what it was",
+    `default-server check port ${patroniPort} check-ssl verify required ca-file ${haproxyFiles.ca} on-marked-down shutdown-sessions`,
+    ...topology.database.hosts.map(
+      (host) =>
+        `server ${host} ${topology.hosts[host]?.address}:${topology.database.port} check-sni ${host} verifyhost ${host}`,
+    ),
+  ]);
+}

@@ -1,0 +1,129 @@
+import type { Topology } from "../../topology/schema.ts";
+import { haproxyFiles, section } from "./paths.ts";
+
+/** The role *entry*: what clients reach on the virtual address, and the pool of app hosts behind it. */
+export function entrySections(topology: Topology, host: string): string[] {
+  return [
+    ...(topology.entry.ports.http === null ? [] : [redirectSection(topology, topology.entry.ports.http)]),
+    frontendSection(topology),
+    poolSection(topology),
+    ...(topology.entry.affinity === "source" ? [peersSection(topology, host)] : []),
+  ];
+}
+
+function redirectSection(topology: Topology, port: number): string {
+  const { https } = topology.entry.ports;
+  const target =
+    https === 443
+      ? "http-request redirect scheme https code 308"
+      : `http-request redirect location https://%[req.hdr(host),field(1,:)]:${https}%[capture.req.uri] code 308`;
+  return section("frontend http", [
+    `bind :${port}`,
+    "mode http",
+    "option httplog",
+    "timeout http-request 10s",
+    target,
+  ]);
+}
+
+function frontendSection(topology: Topology): string {
+  return section("frontend https", [
+    "# every address, so that the virtual one needs no rebinding when it comes",
+    `bind :${topology.entry.ports.https} ssl crt ${haproxyFiles.entryPair} alpn h2,http/1.1`,
+    "mode http",
+    "option httplog",
+    "timeout http-request 10s",
+    "timeout http-keep-alive 60s",
+    "# WebSockets",
+    "timeout tunnel 1h",
+    "option clitcpka",
+    "",
+    "# what a client says about itself here is not to be believed",
+    ...forwardedHeaders.map((name) => `http-request del-header ${name}`),
+    "option forwardfor",
+    "http-request set-header X-Forwarded-Proto https",
+    `http-request set-header X-Forwarded-Port ${topology.entry.ports.https}`,
+    "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+    "unique-id-format %[uuid]",
+    "unique-id-header X-Request-Id",
+    "",
+    "# a request that was sent may have been carried out: only idempotent ones are sent again (RFC 9110 9.2.2)",
+    "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
+    "default_backend app",
+  ]);
+}
+
+const forwardedHeaders = [
+  "Forwarded",
+  "X-Forwarded-For",
+  "X-Forwarded-Proto",
+  "X-Forwarded-Port",
+  "X-Forwarded-Host",
+  "X-Real-IP",
+  "X-Request-Id",
+];
+
+function poolSection(topology: Topology): string {
+  const { health, hosts, port } = topology.app;
+  const interval = health.interval;
+  return section("backend app", [
+    "mode http",
+    "# roundrobin: of HAProxy's algorithms the one that retries on another host without a pause",
+    "balance roundrobin",
+    "retries 3",
+    "option redispatch 1",
+    "retry-on conn-failure empty-response response-timeout 502 503 504",
+    "# longer than the app waits for a database failover",
+    "timeout server 35s",
+    `timeout check ${health.timeout}ms`,
+    "option srvtcpka",
+    "srvtcpka-idle 2s",
+    "srvtcpka-intvl 1s",
+    "srvtcpka-cnt 2",
+    ...affinityLines(topology),
+    "",
+    "option httpchk",
+    `http-check send meth ${health.method} uri ${health.path} ver HTTP/1.1 hdr Host ${hostHeader(topology)}`,
+    "http-check expect status 200",
+    `default-server check inter ${interval}ms fastinter ${fastInterval(interval)}ms downinter ${interval}ms fall ${health.fall} rise ${health.rise}`,
+    "# a failed request makes the next failed check the last one: a killed host is out within about 0.1 s",
+    "default-server observe layer7 error-limit 1 on-error sudden-death",
+    "# unacknowledged data or an unanswered keep-alive: the host is gone, the request goes to another",
+    "default-server tcp-ut 2s",
+    `default-server ssl verify required ca-file ${haproxyFiles.ca}`,
+    ...hosts.map((name) => serverLine(topology, name, port)),
+  ]);
+}
+
+function serverLine(topology: Topology, name: string, port: number): string {
+  const cookie = topology.entry.affinity === "cookie" ? ` cookie ${name}` : "";
+  return `server ${name} ${topology.hosts[name]?.address}:${port} sni str(${name}) check-sni ${name} verifyhost ${name}${cookie}`;
+}
+
+/** Once a check or a request has failed, the next check decides quickly. */
+const fastInterval = (interval: number): number => Math.min(interval, Math.max(50, Math.round(interval / 5)));
+
+const hostHeader = (topology: Topology): string => topology.entry.domain ?? topology.entry.address.vip;
+
+function affinityLines(topology: Topology): string[] {
+  switch (topology.entry.affinity) {
+    case "cookie":
+      return ['cookie HOLDFAST insert indirect nocache httponly secure attr "SameSite=Lax"'];
+    case "source":
+      return ["stick-table type ip size 200k expire 30m peers entry", "stick on src"];
+    case "none":
+    case undefined:
+      return [];
+  }
+}
+
+/** Entry hosts tell each other which client is at which app host, so that it stays there when the address moves. */
+function peersSection(topology: Topology, host: string): string {
+  const others = topology.entry.hosts.filter((name) => name !== host);
+  return section("peers entry", [
+    `bind ${topology.hosts[host]?.address}:10000 ssl crt ${haproxyFiles.hostPair} ca-file ${haproxyFiles.ca} verify required`,
+    `default-server ssl crt ${haproxyFiles.hostPair} ca-file ${haproxyFiles.ca} verify required`,
+    `server ${host}`,
+    ...others.map((name) => `server ${name} ${topology.hosts[name]?.address}:10000 verifyhost ${name}`),
+  ]);
+}
