@@ -1,0 +1,46 @@
+import { run as agent } from "./agent.ts";
+import { run as check, usage as checkUsage } from "./check.ts";
+import { run as demo, usage as demoUsage } from "./demo.ts";
+import { run as doctor, usage as doctorUsage } from "./doctor.ts";
+import { run as down, usage as downUsage } from "./down.ts";
+import { run as drill, usage as drillUsage } from "./drill.ts";
+import { run as init, usage as initUsage } from "./init.ts";
+import type { Command } from "./io.ts";
+import { run as loadgen } from "./loadgen.ts";
+import { run as plan, usage as planUsage } from "./plan.ts";
+import { run as render, usage as renderUsage } from "./render.ts";
+import { run as status, usage as statusUsage } from "./status.ts";
+import { run as up, usage as upUsage } from "./up.ts";
+
+interface Entry {
+  readonly run: Command;
+  /** Absent: not for people (run by Holdfast itself on hosts and in drills). */
+  readonly help?: { readonly usage: string; readonly summary: string };
+}
+
+export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
+  ["demo", { run: demo, help: { usage: demoUsage, summary: "bring a service up, break it three times, show what clients saw" } }],
+  ["init", { run: init, help: { usage: initUsage, summary: "write a commented topology file from a blueprint" } }],
+  ["check", { run: check, help: { usage: checkUsage, summary: "find what is wrong or risky in a topology" } }],
+  ["plan", { run: plan, help: { usage: planUsage, summary: "show what `up` would do; exit 3 on drift" } }],
+  ["up", { run: up, help: { usage: upUsage, summary: "make the topology real" } }],
+  ["status", { run: status, help: { usage: statusUsage, summary: "is the service up, and what can it lose? exit 3 on drift" } }],
+  ["drill", { run: drill, help: { usage: drillUsage, summary: "break something under load and measure what clients see" } }],
+  ["down", { run: down, help: { usage: downUsage, summary: "destroy the lab and prove that nothing is left" } }],
+  ["render", { run: render, help: { usage: renderUsage, summary: "write the files of every host into a folder, for review" } }],
+  ["doctor", { run: doctor, help: { usage: doctorUsage, summary: "what this machine lacks for a lab" } }],
+  ["agent", { run: agent }],
+  ["loadgen", { run: loadgen }],
+]);
+
+export function usage(): string {
+  const lines = [...commands.values()].flatMap(({ help }) => (help === undefined ? [] : [`  ${help.usage}\n      ${help.summary}`]));
+  return `Holdfast keeps a service that you run yourself available, and proves it.
+
+${lines.join("\n")}
+
+FILE is a topology (default: holdfast.yaml in this folder), or the name of a blueprint.
+Every command takes --json (NDJSON on stdout) and --no-input (never ask).
+Exit: 0 ok, 1 error, 2 usage or invalid topology, 3 drift, 4 objective missed, 5 aborted, 6 inconclusive.
+`;
+}
