@@ -1,0 +1,139 @@
+/** PostgreSQL under Patroni: one primary, streaming replicas, no hand in between. */
+import { Phase, type DesiredFile, type DesiredTask, type DesiredUnit } from "../../plan/desired.ts";
+import type { Topology } from "../../topology/schema.ts";
+import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import { addressOf, secretFile, textFile } from "../parts.ts";
+import { tlsParts, tlsPaths } from "../tls.ts";
+import { dynamicConfig } from "./dynamic.ts";
+import { dataDirectory, postgresPaths, restPort } from "./paths.ts";
+import { patroniConfig, patroniUnit } from "./patroni.ts";
+import { appDatabaseScript, clusterScript } from "./scripts.ts";
+import { patroniHome, patroniRequirements, patroniVersion } from "./versions.ts";
+
+export const postgresEngine: Engine = {
+  name: "postgres",
+  secrets: () => ["postgres-superuser", "postgres-replication", "postgres-rewind", "app-database"],
+  render: (context) => context.topology.database.hosts.map((host) => renderHost(context, host)),
+};
+
+function renderHost(context: RenderContext, host: string): HostPart {
+  const { topology } = context;
+  const { version, hosts } = topology.database;
+  const tls = tlsParts(context, host, "postgres", "postgres");
+  // One host works for the whole cluster.
+  const deputy = host === hosts[0];
+  return {
+    host,
+    packages: [`postgresql-${version}`, `postgresql-client-${version}`, "python3-venv", "curl"],
+    directories: [
+      ...tls.directories,
+      { path: "/etc/patroni", mode: 0o755, owner: "root:root" },
+      { path: postgresPaths.directory, mode: 0o755, owner: "root:root" },
+      { path: `/var/lib/postgresql/${version}`, mode: 0o755, owner: "postgres:postgres" },
+      { path: dataDirectory(version), mode: 0o700, owner: "postgres:postgres" },
+    ],
+    files: [
+      ...tls.files,
+      configFile(context, host),
+      textFile(postgresPaths.unit, patroniUnit),
+      ...(deputy ? deputyFiles(context) : []),
+    ],
+    units: [...debianUnits(version), patroniService(topology, host)],
+    tasks: [installTask, ...(deputy ? deputyTasks(topology) : [])],
+  };
+}
+
+function configFile(context: RenderContext, host: string): DesiredFile {
+  return {
+    ...secretFile(postgresPaths.config, patroniConfig(context, host), "postgres"),
+    // The ports are taken when Patroni already runs: -i. etcd must answer: it is one phase earlier.
+    check: [postgresPaths.patroni, "--validate-config", "--ignore-listen-port", "{file}"],
+  };
+}
+
+/** The distribution starts a cluster of its own on the same port when the package is installed. */
+function debianUnits(version: number): readonly DesiredUnit[] {
+  return ["postgresql.service", `postgresql@${version}-main.service`].map((name) => ({
+    name,
+    phase: Phase.base,
+    state: "masked",
+    files: [],
+    onChange: "restart",
+  }));
+}
+
+function patroniService(topology: Topology, host: string): DesiredUnit {
+  const tls = tlsPaths("postgres");
+  return {
+    name: "patroni.service",
+    phase: Phase.data,
+    state: "running",
+    files: [postgresPaths.config, postgresPaths.unit, tls.ca, tls.certificate, tls.key],
+    // A restart of Patroni restarts PostgreSQL; SIGHUP rereads settings, access rules and certificates.
+    onChange: "reload",
+    restartFiles: [postgresPaths.unit],
+    // Leading, or streaming without much lag: the next host may be restarted.
+    ready: [
+      ...["curl", "--silent", "--show-error", "--fail", "--max-time", "3", "--cacert", tls.ca],
+      `https://${addressOf(topology, host)}:${restPort}/readiness`,
+    ],
+    // A replica's first start copies the whole database.
+    readyTimeoutMs: 300_000,
+    serial: "postgres",
+  };
+}
+
+function deputyFiles({ topology, secret }: RenderContext): readonly DesiredFile[] {
+  return [
+    textFile(postgresPaths.dynamic, `${JSON.stringify(dynamicConfig(topology), null, 2)}\n`),
+    textFile(postgresPaths.cluster, clusterScript(topology), 0o755),
+    textFile(postgresPaths.appDatabase, appDatabaseScript(topology), 0o755),
+    secretFile(postgresPaths.superuserPassfile, `*:*:*:postgres:${secret("postgres-superuser")}\n`),
+    secretFile(postgresPaths.appPassfile, `*:*:*:${topology.database.user}:${secret("app-database")}\n`),
+  ];
+}
+
+/** Does nothing where an image brought Patroni along. */
+const installTask: DesiredTask = {
+  id: "patroni-install",
+  title: `install Patroni ${patroniVersion} in ${patroniHome}`,
+  phase: Phase.base,
+  done: ["sh", "-c", `ls -d ${patroniHome}/lib/python3*/site-packages/patroni-${patroniVersion}.dist-info`],
+  act: [
+    ...["sh", "-c"],
+    `python3 -m venv ${patroniHome} && ${patroniHome}/bin/pip install --quiet --no-cache-dir ${patroniRequirements.map((requirement) => `'${requirement}'`).join(" ")}`,
+  ],
+  timeoutMs: 300_000,
+};
+
+function deputyTasks(topology: Topology): readonly DesiredTask[] {
+  const { database } = topology;
+  const task = (id: string, title: string, done: readonly string[], act: readonly string[]): DesiredTask => ({
+    id,
+    title,
+    phase: Phase.dataReady,
+    done,
+    act,
+    timeoutMs: 300_000,
+  });
+  return [
+    task(
+      "postgres-ready",
+      "wait until every database host leads or streams",
+      [postgresPaths.cluster, "ready"],
+      [postgresPaths.cluster, "wait"],
+    ),
+    task(
+      "patroni-config",
+      "apply cluster-wide database settings",
+      [postgresPaths.cluster, "configured"],
+      [postgresPaths.cluster, "configure"],
+    ),
+    task(
+      "app-database",
+      `create database ${database.name} and its role`,
+      [postgresPaths.appDatabase, "check"],
+      [postgresPaths.appDatabase, "create"],
+    ),
+  ];
+}
