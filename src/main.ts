@@ -27,7 +27,8 @@ function findCommand(name: string): Command {
   if (command !== undefined) return command.run;
   const similar = nearest(name, commands.keys());
   throw new HoldfastError(`there is no command ${name}`, {
-    fix: similar === undefined ? "`holdfast help` lists the commands" : `did you mean \`holdfast ${similar}\`?`,
+    fix:
+      similar === undefined ? "`holdfast help` lists the commands" : `did you mean \`holdfast ${similar}\`?`,
     exitStatus: ExitStatus.usage,
   });
 }
@@ -92,8 +93,13 @@ function printError(error: unknown, json: boolean): ExitStatus {
     process.stderr.write(`holdfast: internal error, please report it:\n${stack ?? message}\n`);
     return ExitStatus.error;
   }
-  if (json) process.stdout.write(`${JSON.stringify({ type: "error", found: error.message, fix: error.fix ?? null })}\n`);
-  process.stderr.write(`holdfast: ${error.message}\n${error.fix === undefined ? "" : `  fix: ${error.fix}\n`}`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ type: "error", found: error.message, fix: error.fix ?? null })}\n`,
+    );
+  process.stderr.write(
+    `holdfast: ${error.message}\n${error.fix === undefined ? "" : `  fix: ${error.fix}\n`}`,
+  );
   return error.exitStatus;
 }
 

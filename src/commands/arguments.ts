@@ -11,7 +11,12 @@ const common = { json: { type: "boolean" }, "no-input": { type: "boolean" } } as
  * node:util parseArgs, with errors an operator can act on.
  * @param usage one line, shown in errors: `holdfast up [FILE] [--yes]`
  */
-export function parseCommand<T extends Options>(args: readonly string[], usage: string, options: T, positionals = 1) {
+export function parseCommand<T extends Options>(
+  args: readonly string[],
+  usage: string,
+  options: T,
+  positionals = 1,
+) {
   try {
     const parsed = parseArgs({ args: [...args], options: { ...common, ...options }, allowPositionals: true });
     const extra = parsed.positionals[positionals];

@@ -9,7 +9,10 @@ import type { CommandIo } from "./io.ts";
 export async function confirm(question: string, yes: boolean, io: CommandIo): Promise<void> {
   if (yes) return;
   if (!io.interactive) {
-    throw new HoldfastError(`${question} Nobody can be asked here`, { fix: "add --yes", exitStatus: ExitStatus.usage });
+    throw new HoldfastError(`${question} Nobody can be asked here`, {
+      fix: "add --yes",
+      exitStatus: ExitStatus.usage,
+    });
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

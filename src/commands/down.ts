@@ -19,7 +19,10 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   await confirm(`Destroy the lab ${name} with all its data?`, values.yes === true, io);
   const kept = await takeDown(name, io);
   if (io.json) io.stdout(JSON.stringify({ type: "down", topology: name, kept: kept ?? null }));
-  else io.stdout(`${name} is down; nothing is left${kept === undefined ? "" : ` but the drills' results in ${kept}`}`);
+  else
+    io.stdout(
+      `${name} is down; nothing is left${kept === undefined ? "" : ` but the drills' results in ${kept}`}`,
+    );
   return ExitStatus.ok;
 }
 

@@ -19,22 +19,57 @@ interface Entry {
 }
 
 export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
-  ["demo", { run: demo, help: { usage: demoUsage, summary: "bring a service up, break it three times, show what clients saw" } }],
-  ["init", { run: init, help: { usage: initUsage, summary: "write a commented topology file from a blueprint" } }],
-  ["check", { run: check, help: { usage: checkUsage, summary: "find what is wrong or risky in a topology" } }],
+  [
+    "demo",
+    {
+      run: demo,
+      help: { usage: demoUsage, summary: "bring a service up, break it three times, show what clients saw" },
+    },
+  ],
+  [
+    "init",
+    { run: init, help: { usage: initUsage, summary: "write a commented topology file from a blueprint" } },
+  ],
+  [
+    "check",
+    { run: check, help: { usage: checkUsage, summary: "find what is wrong or risky in a topology" } },
+  ],
   ["plan", { run: plan, help: { usage: planUsage, summary: "show what `up` would do; exit 3 on drift" } }],
   ["up", { run: up, help: { usage: upUsage, summary: "make the topology real" } }],
-  ["status", { run: status, help: { usage: statusUsage, summary: "is the service up, and what can it lose? exit 3 on drift" } }],
-  ["drill", { run: drill, help: { usage: drillUsage, summary: "break something under load and measure what clients see" } }],
-  ["down", { run: down, help: { usage: downUsage, summary: "destroy the lab and prove that nothing is left" } }],
-  ["render", { run: render, help: { usage: renderUsage, summary: "write the files of every host into a folder, for review" } }],
+  [
+    "status",
+    {
+      run: status,
+      help: { usage: statusUsage, summary: "is the service up, and what can it lose? exit 3 on drift" },
+    },
+  ],
+  [
+    "drill",
+    {
+      run: drill,
+      help: { usage: drillUsage, summary: "break something under load and measure what clients see" },
+    },
+  ],
+  [
+    "down",
+    { run: down, help: { usage: downUsage, summary: "destroy the lab and prove that nothing is left" } },
+  ],
+  [
+    "render",
+    {
+      run: render,
+      help: { usage: renderUsage, summary: "write the files of every host into a folder, for review" },
+    },
+  ],
   ["doctor", { run: doctor, help: { usage: doctorUsage, summary: "what this machine lacks for a lab" } }],
   ["agent", { run: agent }],
   ["loadgen", { run: loadgen }],
 ]);
 
 export function usage(): string {
-  const lines = [...commands.values()].flatMap(({ help }) => (help === undefined ? [] : [`  ${help.usage}\n      ${help.summary}`]));
+  const lines = [...commands.values()].flatMap(({ help }) =>
+    help === undefined ? [] : [`  ${help.usage}\n      ${help.summary}`],
+  );
   return `Holdfast keeps a service that you run yourself available, and proves it.
 
 ${lines.join("\n")}

@@ -22,7 +22,10 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     yes: { type: "boolean" },
   });
   if (values["dry-run"] === true) {
-    return plan(args.filter((arg) => arg !== "--dry-run" && arg !== "--yes"), io);
+    return plan(
+      args.filter((arg) => arg !== "--dry-run" && arg !== "--yes"),
+      io,
+    );
   }
   const loaded = await loadTopology(positionals[0], io);
   await preparePrerequisites(values.yes === true, io);
@@ -57,13 +60,21 @@ export async function bringUp(loaded: LoadedTopology, io: CommandIo): Promise<Ru
 }
 
 async function makeMachines({ topology }: LoadedTopology, io: CommandIo): Promise<void> {
-  const image = await ensureImage({ home: io.home, reporter: io.reporter, node: join(io.root, "node_modules/node/bin/node") });
+  const image = await ensureImage({
+    home: io.home,
+    reporter: io.reporter,
+    node: join(io.root, "node_modules/node/bin/node"),
+  });
   await createLab(
     {
       name: topology.name,
       subnet: topology.network.subnet,
       interface: topology.network.interface,
-      machines: Object.entries(topology.hosts).map(([name, host]) => ({ name, address: host.address, memory: host.memory })),
+      machines: Object.entries(topology.hosts).map(([name, host]) => ({
+        name,
+        address: host.address,
+        memory: host.memory,
+      })),
       image,
     },
     { home: io.home, reporter: io.reporter },

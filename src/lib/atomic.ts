@@ -7,7 +7,11 @@ import { HoldfastError } from "./errors.ts";
  * Writes a local file so that a reader (or a crash) sees the old content or the new, never a part.
  * @throws HoldfastError when the disk is full or the directory cannot be written; nothing is left behind then.
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -36,7 +40,10 @@ function writeError(path: string, error: unknown): HoldfastError {
     });
   }
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    return new HoldfastError(`cannot write ${path}: ${(error as Error).message}`, { fix: "run it with sudo", cause: error });
+    return new HoldfastError(`cannot write ${path}: ${(error as Error).message}`, {
+      fix: "run it with sudo",
+      cause: error,
+    });
   }
   return new HoldfastError(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
 }

@@ -32,7 +32,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
   let frame = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  const paint = (text: string, kind: keyof typeof color): string => (options.tty ? `\u001b[${color[kind]}m${text}\u001b[0m` : text);
+  const paint = (text: string, kind: keyof typeof color): string =>
+    options.tty ? `\u001b[${color[kind]}m${text}\u001b[0m` : text;
   const erase = (): string => (drawn === 0 ? "" : `\u001b[${drawn}A\u001b[0J`);
   const lineOf = (task: Running): string => {
     const seconds = Math.floor((options.now() - task.since) / 1000);
@@ -95,7 +96,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
     },
     close() {
       if (timer !== undefined) clearInterval(timer);
-      for (const task of running) options.write(`${options.tty ? erase() : ""}${paint("✘", "red")} ${task.title}: not finished\n`);
+      for (const task of running)
+        options.write(`${options.tty ? erase() : ""}${paint("✘", "red")} ${task.title}: not finished\n`);
       drawn = 0;
       running.clear();
     },

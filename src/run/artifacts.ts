@@ -10,7 +10,8 @@ export interface Artifact {
 }
 export type Artifacts = Readonly<Record<"holdfast" | "app", Artifact>>;
 
-export const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
+export const sha256 = (bytes: Uint8Array | string): string =>
+  createHash("sha256").update(bytes).digest("hex");
 
 /** @throws HoldfastError when the file cannot be read, with `fix`. */
 export async function readArtifact(path: string, version: string, fix: string): Promise<Artifact> {

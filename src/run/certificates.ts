@@ -87,7 +87,10 @@ async function loadLeaf(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
       new x509.SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isAddress(name) ? ("ip" as const) : ("dns" as const), value: name })),
       ),
@@ -99,7 +102,9 @@ async function loadLeaf(
 
 function isCurrent(pair: Certificate, names: readonly string[], ca: Certificate): boolean {
   const certificate = new X509Certificate(pair.certificate);
-  const alternatives = (certificate.subjectAltName ?? "").split(", ").map((entry) => entry.replace(/^(DNS|IP Address):/, ""));
+  const alternatives = (certificate.subjectAltName ?? "")
+    .split(", ")
+    .map((entry) => entry.replace(/^(DNS|IP Address):/, ""));
   return (
     certificate.verify(new X509Certificate(ca.certificate).publicKey) &&
     new Date(certificate.validTo).getTime() - Date.now() > renewBefore &&

@@ -16,7 +16,10 @@ export interface ConvergeContext {
 }
 
 /** Looks at every host of the topology at once. */
-export async function observeAll(state: TopologyState, hosts: ReadonlyMap<string, Host>): Promise<Observed[]> {
+export async function observeAll(
+  state: TopologyState,
+  hosts: ReadonlyMap<string, Host>,
+): Promise<Observed[]> {
   return Promise.all(
     [...state.desired.values()].map((desired) => {
       const host = hosts.get(desired.host);
@@ -87,9 +90,12 @@ async function observeReachable({ state, hosts }: ConvergeContext): Promise<Obse
   const observed = await observeAll(state, hosts);
   const lost = observed.filter((host) => !host.reachable);
   if (lost.length > 0) {
-    throw new HoldfastError(lost.map((host) => `host ${host.host} cannot be reached: ${host.why}`).join("\n"), {
-      fix: "bring the host back, or take it out of the topology; then run the same command again",
-    });
+    throw new HoldfastError(
+      lost.map((host) => `host ${host.host} cannot be reached: ${host.why}`).join("\n"),
+      {
+        fix: "bring the host back, or take it out of the topology; then run the same command again",
+      },
+    );
   }
   return observed;
 }
@@ -97,13 +103,19 @@ async function observeReachable({ state, hosts }: ConvergeContext): Promise<Obse
 function notConverged(left: Plan): HoldfastError {
   const lines = left.steps.slice(0, 10).map((step) => `  ${step.host}: ${step.summary}`);
   const more = left.steps.length > 10 ? `\n  and ${left.steps.length - 10} more` : "";
-  return new HoldfastError(`everything was done, but this is (again) left to do:\n${lines.join("\n")}${more}`, {
-    fix: "run it again; if the same steps stay, something else changes these hosts: look at `holdfast plan`",
-  });
+  return new HoldfastError(
+    `everything was done, but this is (again) left to do:\n${lines.join("\n")}${more}`,
+    {
+      fix: "run it again; if the same steps stay, something else changes these hosts: look at `holdfast plan`",
+    },
+  );
 }
 
 /** One line per host that has work, with the step it is at. */
-function hostProgress(plan: Plan, reporter: Reporter): { step(step: Step): void; end(how: "done" | "stopped"): void } {
+function hostProgress(
+  plan: Plan,
+  reporter: Reporter,
+): { step(step: Step): void; end(how: "done" | "stopped"): void } {
   const total = Map.groupBy(plan.steps, (step) => step.host);
   const tasks = new Map<string, { report: TaskReport; done: number }>();
   return {

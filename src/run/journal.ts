@@ -12,7 +12,9 @@ export function openJournal(directory: string, command: string): Journal {
   return {
     async write(entry) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      await appendFile(path, `${JSON.stringify({ at: new Date().toISOString(), command, ...entry })}\n`, { mode: 0o600 });
+      await appendFile(path, `${JSON.stringify({ at: new Date().toISOString(), command, ...entry })}\n`, {
+        mode: 0o600,
+      });
     },
   };
 }

@@ -29,11 +29,15 @@ const quoteAll = (texts: readonly string[]): string => texts.map(quote).join(" "
 export function observeScript(desired: DesiredHost): string {
   const lines = ["exec 2>/dev/null", "tab=$(printf '\\t')"];
   if (desired.packages.length > 0) {
-    lines.push(`dpkg-query -W -f 'package\\t\${Package}\\t\${db:Status-Status}\\n' ${quoteAll(desired.packages)}`);
+    lines.push(
+      `dpkg-query -W -f 'package\\t\${Package}\\t\${db:Status-Status}\\n' ${quoteAll(desired.packages)}`,
+    );
   }
-  for (const { name } of desired.users) lines.push(`getent passwd ${quote(name)} >/dev/null && printf 'user\\t%s\\n' ${quote(name)}`);
+  for (const { name } of desired.users)
+    lines.push(`getent passwd ${quote(name)} >/dev/null && printf 'user\\t%s\\n' ${quote(name)}`);
   const directories = desired.directories.map((directory) => directory.path);
-  if (directories.length > 0) lines.push(`stat -c "directory$tab%a$tab%U:%G$tab%F$tab%n" -- ${quoteAll(directories)}`);
+  if (directories.length > 0)
+    lines.push(`stat -c "directory$tab%a$tab%U:%G$tab%F$tab%n" -- ${quoteAll(directories)}`);
   const files = desired.files.map((file) => file.path);
   if (files.length > 0) {
     lines.push(`stat -c "file$tab%a$tab%U:%G$tab%F$tab%n" -- ${quoteAll(files)}`);
@@ -47,7 +51,9 @@ export function observeScript(desired: DesiredHost): string {
   }
   lines.push(`test -f ${manifestPath} && printf 'manifest\\t%s\\n' "$(cat ${manifestPath})"`);
   for (const task of desired.tasks) {
-    lines.push(`timeout 10 ${quoteAll(task.done)} >/dev/null </dev/null && printf 'task\\t%s\\n' ${quote(task.id)}`);
+    lines.push(
+      `timeout 10 ${quoteAll(task.done)} >/dev/null </dev/null && printf 'task\\t%s\\n' ${quote(task.id)}`,
+    );
   }
   // The exit status of the last probe is not the script's.
   return `${lines.join("\n")}\nexit 0\n`;
@@ -55,7 +61,8 @@ export function observeScript(desired: DesiredHost): string {
 
 export function parseObservation(host: string, output: string): ObservedHost {
   const records = output.split("\n").map((line) => line.split("\t"));
-  const of = (kind: string): string[][] => records.filter((record) => record[0] === kind).map((record) => record.slice(1));
+  const of = (kind: string): string[][] =>
+    records.filter((record) => record[0] === kind).map((record) => record.slice(1));
   const sha256 = new Map(of("sha256").map(([digest = "", path = ""]) => [path, digest]));
   const directories: Record<string, { mode: number; owner: string }> = {};
   for (const [mode = "", owner = "", type, path = ""] of of("directory")) {
@@ -79,7 +86,10 @@ export function parseObservation(host: string, output: string): ObservedHost {
   };
 }
 
-function parseUnits(properties: readonly string[][], applied: readonly string[][]): Record<string, ObservedUnit> {
+function parseUnits(
+  properties: readonly string[][],
+  applied: readonly string[][],
+): Record<string, ObservedUnit> {
   const units: Record<string, ObservedUnit> = {};
   for (const name of new Set(properties.map(([unit = ""]) => unit))) {
     const own = new Map(
@@ -91,9 +101,14 @@ function parseUnits(properties: readonly string[][], applied: readonly string[][
     units[name] = {
       load: own.get("LoadState") ?? "not-found",
       active: own.get("ActiveState") ?? "inactive",
-      enabled: ["enabled", "static", "generated", "alias", "indirect"].includes(own.get("UnitFileState") ?? ""),
+      enabled: ["enabled", "static", "generated", "alias", "indirect"].includes(
+        own.get("UnitFileState") ?? "",
+      ),
       needsDaemonReload: own.get("NeedDaemonReload") === "yes",
-      applied: marks.length === 0 ? null : Object.fromEntries(marks.map(([digest = "", path = ""]) => [path, digest])),
+      applied:
+        marks.length === 0
+          ? null
+          : Object.fromEntries(marks.map(([digest = "", path = ""]) => [path, digest])),
     };
   }
   return units;

@@ -26,9 +26,17 @@ export async function perform(plan: Plan, context: PerformContext): Promise<void
   for (const phase of phasesOf(plan)) {
     const hosts = [...new Set(phase.map((step) => step.host))];
     const results = await Promise.allSettled(
-      hosts.map((host) => performOnHost(phase.filter((step) => step.host === host), context, serial)),
+      hosts.map((host) =>
+        performOnHost(
+          phase.filter((step) => step.host === host),
+          context,
+          serial,
+        ),
+      ),
     );
-    const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as Error] : []));
+    const failures = results.flatMap((result) =>
+      result.status === "rejected" ? [result.reason as Error] : [],
+    );
     if (failures.length > 0) throw firstOf(failures);
   }
 }
@@ -50,10 +58,16 @@ function firstOf(failures: readonly Error[]): Error {
   });
 }
 
-async function performOnHost(steps: readonly Step[], context: PerformContext, serial: SerialQueue): Promise<void> {
+async function performOnHost(
+  steps: readonly Step[],
+  context: PerformContext,
+  serial: SerialQueue,
+): Promise<void> {
   for (const step of steps) {
     if (context.signal.aborted) {
-      throw new HoldfastError("interrupted", { fix: "run the same command again: it continues from what is there" });
+      throw new HoldfastError("interrupted", {
+        fix: "run the same command again: it continues from what is there",
+      });
     }
     context.beforeStep?.(step);
     await context.journal.write({ step: stepId(step), event: "start" });
@@ -79,7 +93,9 @@ function withPlace(step: Step, error: unknown): unknown {
   if (!(error instanceof HoldfastError)) return error;
   if (error instanceof HostUnreachable) {
     return new HoldfastError(`${error.message} (while performing: ${step.summary})`, {
-      fix: error.fix ?? `bring ${step.host} back (or take it out of the topology) and run the same command again`,
+      fix:
+        error.fix ??
+        `bring ${step.host} back (or take it out of the topology) and run the same command again`,
       cause: error,
     });
   }
@@ -100,23 +116,40 @@ async function performStep(step: Step, context: PerformContext): Promise<void> {
     case "directory":
       return makeDirectory(host, desired, step.path);
     case "file":
-      return putFile(host, found(desired.files.find((file) => file.path === step.path), step.path), context.artifacts);
+      return putFile(
+        host,
+        found(
+          desired.files.find((file) => file.path === step.path),
+          step.path,
+        ),
+        context.artifacts,
+      );
     case "remove-file":
       await must(host, ["rm", "-f", "--", step.path], `remove ${step.path}`);
       return forget(host, { file: step.path });
     case "daemon-reload":
       return must(host, ["systemctl", "daemon-reload"], "systemctl daemon-reload");
     case "unit": {
-      const unit = found(desired.units.find((unit) => unit.name === step.name), step.name);
+      const unit = found(
+        desired.units.find((unit) => unit.name === step.name),
+        step.name,
+      );
       await changeUnit(host, unit, step.action);
-      if (["start", "restart", "reload"].includes(step.action)) await recordApplied(host, desired, unit, context.artifacts);
+      if (["start", "restart", "reload"].includes(step.action))
+        await recordApplied(host, desired, unit, context.artifacts);
       return;
     }
     case "remove-unit":
       await removeUnit(host, step.name);
       return forget(host, { unit: step.name });
     case "task":
-      return runTask(host, found(desired.tasks.find((task) => task.id === step.id), step.id));
+      return runTask(
+        host,
+        found(
+          desired.tasks.find((task) => task.id === step.id),
+          step.id,
+        ),
+      );
   }
 }
 
@@ -133,7 +166,15 @@ async function must(host: Host, argv: readonly string[], what: string, timeoutMs
 const tail = (text: string, lines = 8): string => text.trimEnd().split("\n").slice(-lines).join("\n");
 
 async function installPackages(host: Host, names: readonly string[]): Promise<void> {
-  const argv = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends", ...names];
+  const argv = [
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "install",
+    "-y",
+    "--no-install-recommends",
+    ...names,
+  ];
   const { code, stderr } = await host.run(argv, { timeoutMs: 600_000 });
   if (code === 0) return;
   throw new HoldfastError(`the packages cannot be installed: ${tail(stderr, 3)}`, {
@@ -142,33 +183,60 @@ async function installPackages(host: Host, names: readonly string[]): Promise<vo
 }
 
 async function createUser(host: Host, desired: DesiredHost, name: string): Promise<void> {
-  const user = found(desired.users.find((user) => user.name === name), name);
+  const user = found(
+    desired.users.find((user) => user.name === name),
+    name,
+  );
   const id = user.uid === undefined ? [] : ["--uid", String(user.uid)];
   const groups = user.groups === undefined ? [] : ["--groups", user.groups.join(",")];
   await must(
     host,
-    ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", ...id, ...groups, name],
+    [
+      "useradd",
+      "--system",
+      "--user-group",
+      "--no-create-home",
+      "--shell",
+      "/usr/sbin/nologin",
+      ...id,
+      ...groups,
+      name,
+    ],
     `create user ${name}`,
   );
 }
 
 async function makeDirectory(host: Host, desired: DesiredHost, path: string): Promise<void> {
-  const directory = found(desired.directories.find((directory) => directory.path === path), path);
+  const directory = found(
+    desired.directories.find((directory) => directory.path === path),
+    path,
+  );
   const [user = "root", group = "root"] = directory.owner.split(":");
-  await must(host, ["install", "-d", "-m", directory.mode.toString(8), "-o", user, "-g", group, path], `directory ${path}`);
+  await must(
+    host,
+    ["install", "-d", "-m", directory.mode.toString(8), "-o", user, "-g", group, path],
+    `directory ${path}`,
+  );
 }
 
 export function contentBytes(content: Content, artifacts: Artifacts): Uint8Array | string {
   if (content.kind === "text") return content.text;
   const artifact = artifacts[content.artifact as keyof Artifacts];
-  if (artifact.sha256 !== content.sha256) throw new Error(`artifact ${content.artifact} changed while performing`);
+  if (artifact.sha256 !== content.sha256)
+    throw new Error(`artifact ${content.artifact} changed while performing`);
   return artifact.bytes;
 }
 
 async function putFile(host: Host, file: DesiredFile, artifacts: Artifacts): Promise<void> {
   const content = contentBytes(file.content, artifacts);
   const { path, mode, owner } = file;
-  await writeFile(host, { path, content, mode, owner, ...(file.check === undefined ? {} : { check: file.check }) });
+  await writeFile(host, {
+    path,
+    content,
+    mode,
+    owner,
+    ...(file.check === undefined ? {} : { check: file.check }),
+  });
   await editManifest(host, (manifest) => {
     manifest.files[path] = sha256(content);
   });
@@ -191,7 +259,12 @@ async function editManifest(host: Host, edit: (manifest: MutableManifest) => voi
     }
   }
   edit(manifest);
-  await writeFile(host, { path: manifestPath, content: `${JSON.stringify(manifest)}\n`, mode: 0o600, owner: "root:root" });
+  await writeFile(host, {
+    path: manifestPath,
+    content: `${JSON.stringify(manifest)}\n`,
+    mode: 0o600,
+    owner: "root:root",
+  });
 }
 
 const forget = (host: Host, what: { file?: string; unit?: string }): Promise<void> =>
@@ -201,12 +274,25 @@ const forget = (host: Host, what: { file?: string; unit?: string }): Promise<voi
   });
 
 /** Says which files the unit now runs with: what decides about its next reload or restart. */
-async function recordApplied(host: Host, desired: DesiredHost, unit: DesiredUnit, artifacts: Artifacts): Promise<void> {
+async function recordApplied(
+  host: Host,
+  desired: DesiredHost,
+  unit: DesiredUnit,
+  artifacts: Artifacts,
+): Promise<void> {
   const lines = unit.files.map((path) => {
-    const file = found(desired.files.find((file) => file.path === path), `${path}, which unit ${unit.name} reads`);
+    const file = found(
+      desired.files.find((file) => file.path === path),
+      `${path}, which unit ${unit.name} reads`,
+    );
     return `${sha256(contentBytes(file.content, artifacts))} ${path}\n`;
   });
-  await writeFile(host, { path: appliedPath(unit.name), content: lines.join(""), mode: 0o644, owner: "root:root" });
+  await writeFile(host, {
+    path: appliedPath(unit.name),
+    content: lines.join(""),
+    mode: 0o644,
+    owner: "root:root",
+  });
   await editManifest(host, (manifest) => {
     manifest.units = [...new Set([...manifest.units, unit.name])];
   });
@@ -219,7 +305,9 @@ async function runTask(host: Host, task: DesiredTask): Promise<void> {
   if (code !== 0) throw new HoldfastError(`it failed (exit ${code}): ${tail(stderr || stdout)}`);
   const proof = await host.run(task.done, { timeoutMs: 15_000 });
   if (proof.code !== 0) {
-    throw new HoldfastError(`it ended well, but its check still fails: ${tail(proof.stderr || proof.stdout || "no output")}`);
+    throw new HoldfastError(
+      `it ended well, but its check still fails: ${tail(proof.stderr || proof.stdout || "no output")}`,
+    );
   }
 }
 
@@ -234,4 +322,3 @@ function serialQueue(): SerialQueue {
     return next;
   };
 }
-

@@ -11,7 +11,9 @@ export type Secrets = ReadonlyMap<string, string>;
 export async function loadSecrets(directory: string, names: readonly string[]): Promise<Secrets> {
   const path = join(directory, "secrets.json");
   const text = await readIfExists(path);
-  const known = new Map<string, string>(text === null ? [] : Object.entries(JSON.parse(text) as Record<string, string>));
+  const known = new Map<string, string>(
+    text === null ? [] : Object.entries(JSON.parse(text) as Record<string, string>),
+  );
   const missing = names.filter((name) => !known.has(name));
   if (missing.length === 0) return known;
   for (const name of missing) known.set(name, randomBytes(32).toString("base64url"));

@@ -30,7 +30,12 @@ export const stateDirectory = (home: string, topology: string): string => join(h
  * Reads (and makes, where missing) the secrets and certificates of a topology, and renders it.
  * `file` is the topology file: paths in it are relative to it. `root` is where Holdfast's dist/ is.
  */
-export async function loadState(topology: Topology, file: string, root: string, home: string): Promise<TopologyState> {
+export async function loadState(
+  topology: Topology,
+  file: string,
+  root: string,
+  home: string,
+): Promise<TopologyState> {
   const directory = stateDirectory(home, topology.name);
   const artifacts = await readArtifacts(topology, file, root);
   const secrets = await loadSecrets(directory, secretNames(topology));
@@ -55,7 +60,11 @@ async function readArtifacts(topology: Topology, file: string, root: string): Pr
   const archive = resolve(dirname(file), app.package);
   return {
     holdfast: await readArtifact(join(root, "dist/holdfast.cjs"), version, "build it: npm run build"),
-    app: await readArtifact(archive, packageVersion(archive, app.name), "build the package, or correct app.package in the topology"),
+    app: await readArtifact(
+      archive,
+      packageVersion(archive, app.name),
+      "build the package, or correct app.package in the topology",
+    ),
   };
 }
 

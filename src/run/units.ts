@@ -15,7 +15,8 @@ export async function changeUnit(host: Host, unit: DesiredUnit, action: UnitActi
   const argv = action === "enable" || action === "mask" ? ["systemctl", action] : ["systemctl", action, "--"];
   const { code, stderr } = await host.run([...argv, unit.name], { timeoutMs: deadlineMs + 60_000 });
   if (code !== 0) throw await unitError(host, unit.name, `systemctl ${action} failed: ${stderr.trim()}`);
-  if (action === "start" || action === "restart" || action === "reload") await waitReady(host, unit, deadlineMs);
+  if (action === "start" || action === "restart" || action === "reload")
+    await waitReady(host, unit, deadlineMs);
 }
 
 export async function removeUnit(host: Host, name: string): Promise<void> {
@@ -34,7 +35,11 @@ async function waitReady(host: Host, unit: DesiredUnit, deadlineMs: number): Pro
   };
   await poll(serves, { deadlineMs, intervalMs: 200, what: unit.name }).catch(async (error: unknown) => {
     if (!(error instanceof HoldfastError)) throw error;
-    throw await unitError(host, unit.name, `is not ready after ${deadlineMs / 1000} s: ${last || "its probe says nothing"}`);
+    throw await unitError(
+      host,
+      unit.name,
+      `is not ready after ${deadlineMs / 1000} s: ${last || "its probe says nothing"}`,
+    );
   });
 }
 

@@ -15,7 +15,10 @@ import { blueprint, fakeContext } from "../support/render.ts";
 const hosts = renderDesired(engines, fakeContext(blueprint()));
 const digestsOf = (host: DesiredHost): FileDigests =>
   Object.fromEntries(
-    host.files.map(({ path, content }) => [path, content.kind === "text" ? sha256(content.text) : content.sha256]),
+    host.files.map(({ path, content }) => [
+      path,
+      content.kind === "text" ? sha256(content.text) : content.sha256,
+    ]),
   );
 
 const empty = (host: string): ObservedHost => ({
@@ -29,7 +32,13 @@ const empty = (host: string): ObservedHost => ({
   tasksDone: [],
   manifest: { files: {}, units: [] },
 });
-const unknownUnit: ObservedUnit = { load: "loaded", active: "inactive", enabled: false, needsDaemonReload: false, applied: null };
+const unknownUnit: ObservedUnit = {
+  load: "loaded",
+  active: "inactive",
+  enabled: false,
+  needsDaemonReload: false,
+  applied: null,
+};
 
 /** What a step does to a host, as far as the planner can see. */
 function apply(observed: ObservedHost, step: Step, desired: DesiredHost, digests: FileDigests): ObservedHost {
@@ -61,15 +70,24 @@ function apply(observed: ObservedHost, step: Step, desired: DesiredHost, digests
       return { ...observed, files, manifest: manifest({ files: marks }) };
     }
     case "daemon-reload": {
-      const units = Object.entries(observed.units).map(([name, unit]) => [name, { ...unit, needsDaemonReload: false }]);
+      const units = Object.entries(observed.units).map(([name, unit]) => [
+        name,
+        { ...unit, needsDaemonReload: false },
+      ]);
       return { ...observed, units: Object.fromEntries(units) as ObservedHost["units"] };
     }
     case "unit": {
       const before = observed.units[step.name] ?? unknownUnit;
-      return { ...observed, units: { ...observed.units, [step.name]: applyUnit(before, step, observed, desired) } };
+      return {
+        ...observed,
+        units: { ...observed.units, [step.name]: applyUnit(before, step, observed, desired) },
+      };
     }
     case "remove-unit":
-      return { ...observed, manifest: manifest({ units: observed.manifest.units.filter((unit) => unit !== step.name) }) };
+      return {
+        ...observed,
+        manifest: manifest({ units: observed.manifest.units.filter((unit) => unit !== step.name) }),
+      };
     case "task":
       return { ...observed, tasksDone: [...observed.tasksDone, step.id] };
   }
@@ -98,7 +116,11 @@ const runStep = (state: Map<string, ObservedHost>, step: Step): void => {
 };
 const planOf = (state: Map<string, ObservedHost>): readonly Step[] =>
   planSteps(
-    hosts.map((desired) => ({ desired, digests: digestsOf(desired), observed: state.get(desired.host) ?? empty(desired.host) })),
+    hosts.map((desired) => ({
+      desired,
+      digests: digestsOf(desired),
+      observed: state.get(desired.host) ?? empty(desired.host),
+    })),
   ).steps;
 const freshState = (): Map<string, ObservedHost> => new Map(hosts.map(({ host }) => [host, empty(host)]));
 
@@ -127,16 +149,20 @@ describe("planning privx-onprem", () => {
 
   it("converges when hosts stop at different places of the plan, any number of times", () => {
     fc.assert(
-      fc.property(fc.array(fc.array(fc.nat(60), { minLength: 7, maxLength: 7 }), { maxLength: 6 }), (cuts) => {
-        const state = freshState();
-        for (const perHost of [...cuts, hosts.map(() => Number.POSITIVE_INFINITY)]) {
-          const steps = planOf(state);
-          hosts.forEach(({ host }, index) => {
-            for (const step of steps.filter((step) => step.host === host).slice(0, perHost[index] ?? 0)) runStep(state, step);
-          });
-        }
-        expect(planOf(state)).toEqual([]);
-      }),
+      fc.property(
+        fc.array(fc.array(fc.nat(60), { minLength: 7, maxLength: 7 }), { maxLength: 6 }),
+        (cuts) => {
+          const state = freshState();
+          for (const perHost of [...cuts, hosts.map(() => Number.POSITIVE_INFINITY)]) {
+            const steps = planOf(state);
+            hosts.forEach(({ host }, index) => {
+              for (const step of steps.filter((step) => step.host === host).slice(0, perHost[index] ?? 0))
+                runStep(state, step);
+            });
+          }
+          expect(planOf(state)).toEqual([]);
+        },
+      ),
       { numRuns: 60 },
     );
   });

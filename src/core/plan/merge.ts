@@ -27,9 +27,21 @@ function mergeParts(host: string, parts: readonly HostPart[]): DesiredHost {
     units: all("units"),
     tasks: all("tasks"),
   };
-  refuseTwins(host, "file", desired.files.map((file) => file.path));
-  refuseTwins(host, "unit", desired.units.map((unit) => unit.name));
-  refuseTwins(host, "task", desired.tasks.map((task) => task.id));
+  refuseTwins(
+    host,
+    "file",
+    desired.files.map((file) => file.path),
+  );
+  refuseTwins(
+    host,
+    "unit",
+    desired.units.map((unit) => unit.name),
+  );
+  refuseTwins(
+    host,
+    "task",
+    desired.tasks.map((task) => task.id),
+  );
   return desired;
 }
 

@@ -14,7 +14,13 @@ const desired: DesiredHost = {
   files: [
     { path: config, content: text("new"), mode: 0o644, owner: "root:root", secret: false },
     { path: certificate, content: text("pem"), mode: 0o600, owner: "x:x", secret: true },
-    { path: "/etc/systemd/system/x.service", content: text("[Unit]"), mode: 0o644, owner: "root:root", secret: false },
+    {
+      path: "/etc/systemd/system/x.service",
+      content: text("[Unit]"),
+      mode: 0o644,
+      owner: "root:root",
+      secret: false,
+    },
   ],
   units: [
     {
@@ -51,13 +57,25 @@ const converged: ObservedHost = {
     [certificate]: { sha256: "p1", mode: 0o600, owner: "x:x" },
     "/etc/systemd/system/x.service": { sha256: "u1", mode: 0o644, owner: "root:root" },
   },
-  units: { "x.service": { load: "loaded", active: "active", enabled: true, needsDaemonReload: false, applied: digests } },
+  units: {
+    "x.service": {
+      load: "loaded",
+      active: "active",
+      enabled: true,
+      needsDaemonReload: false,
+      applied: digests,
+    },
+  },
   tasksDone: ["form"],
   manifest: { files: digests, units: ["x.service"] },
 };
 const brief = (observed: ObservedHost, host = desired) =>
   planHost(host, digests, observed).map((step) =>
-    step.kind === "unit" ? `${step.action} ${step.name}` : "path" in step ? `${step.kind} ${step.path}` : step.kind,
+    step.kind === "unit"
+      ? `${step.action} ${step.name}`
+      : "path" in step
+        ? `${step.kind} ${step.path}`
+        : step.kind,
   );
 
 describe("planHost", () => {
@@ -81,36 +99,54 @@ describe("planHost", () => {
   });
 
   it("reloads when only a reloadable file changed", () => {
-    const observed = { ...converged, files: { ...converged.files, [config]: { sha256: "c0", mode: 0o644, owner: "root:root" } } };
+    const observed = {
+      ...converged,
+      files: { ...converged.files, [config]: { sha256: "c0", mode: 0o644, owner: "root:root" } },
+    };
     const unit = converged.units["x.service"];
     if (unit === undefined) throw new Error("fixture");
-    const running = { ...observed, units: { "x.service": { ...unit, applied: { ...digests, [config]: "c0" } } } };
+    const running = {
+      ...observed,
+      units: { "x.service": { ...unit, applied: { ...digests, [config]: "c0" } } },
+    };
     expect(brief(running)).toEqual([`file ${config}`, "reload x.service"]);
   });
 
   it("still reloads when the plan was cut between the file and the unit", () => {
     const unit = converged.units["x.service"];
     if (unit === undefined) throw new Error("fixture");
-    const cut = { ...converged, units: { "x.service": { ...unit, applied: { ...digests, [config]: "c0" } } } };
+    const cut = {
+      ...converged,
+      units: { "x.service": { ...unit, applied: { ...digests, [config]: "c0" } } },
+    };
     expect(brief(cut)).toEqual(["reload x.service"]);
   });
 
   it("restarts one host at a time when a file needs it", () => {
     const unit = converged.units["x.service"];
     if (unit === undefined) throw new Error("fixture");
-    const cut = { ...converged, units: { "x.service": { ...unit, applied: { ...digests, [certificate]: "p0" } } } };
+    const cut = {
+      ...converged,
+      units: { "x.service": { ...unit, applied: { ...digests, [certificate]: "p0" } } },
+    };
     expect(planHost(desired, digests, cut)).toMatchObject([{ action: "restart", serial: "x" }]);
   });
 
   it("tells a hand-edited file from one whose topology changed", () => {
-    const edited = { ...converged, files: { ...converged.files, [config]: { sha256: "zz", mode: 0o644, owner: "root:root" } } };
+    const edited = {
+      ...converged,
+      files: { ...converged.files, [config]: { sha256: "zz", mode: 0o644, owner: "root:root" } },
+    };
     expect(planHost(desired, digests, edited)).toMatchObject([{ kind: "file", drift: true }]);
     const older = { ...edited, manifest: { files: { ...digests, [config]: "zz" }, units: ["x.service"] } };
     expect(planHost(desired, digests, older)).toMatchObject([{ kind: "file", drift: false }]);
   });
 
   it("removes what left the topology, and only that", () => {
-    const observed = { ...converged, manifest: { files: { ...digests, "/etc/y.conf": "y" }, units: ["x.service", "y.service"] } };
+    const observed = {
+      ...converged,
+      manifest: { files: { ...digests, "/etc/y.conf": "y" }, units: ["x.service", "y.service"] },
+    };
     expect(brief(observed)).toEqual(["remove-unit", "remove-file /etc/y.conf"]);
   });
 });

@@ -18,7 +18,12 @@ export type Step = StepBase &
     | { readonly kind: "packages"; readonly names: readonly string[] }
     | { readonly kind: "user"; readonly name: string }
     | { readonly kind: "directory"; readonly path: string }
-    | { readonly kind: "file"; readonly path: string; readonly change: "create" | "content" | "attributes"; readonly drift: boolean }
+    | {
+        readonly kind: "file";
+        readonly path: string;
+        readonly change: "create" | "content" | "attributes";
+        readonly drift: boolean;
+      }
     | { readonly kind: "remove-file"; readonly path: string }
     | { readonly kind: "daemon-reload" }
     | { readonly kind: "unit"; readonly name: string; readonly action: UnitAction; readonly serial?: string }
@@ -40,7 +45,9 @@ export function planHost(desired: DesiredHost, digests: FileDigests, observed: O
   const steps = [
     ...removalSteps(desired, observed),
     ...baseSteps(desired, observed),
-    ...desired.files.flatMap((file) => fileStep(file, filePhase(file, desired), desired.host, digests, observed)),
+    ...desired.files.flatMap((file) =>
+      fileStep(file, filePhase(file, desired), desired.host, digests, observed),
+    ),
     ...unitSteps(desired, digests, observed),
     ...taskSteps(desired, observed),
   ];
@@ -49,9 +56,15 @@ export function planHost(desired: DesiredHost, digests: FileDigests, observed: O
 
 /** Steps of every host, in phases. Hosts of a phase are independent of each other. */
 export function planSteps(
-  hosts: readonly { readonly desired: DesiredHost; readonly digests: FileDigests; readonly observed: ObservedHost }[],
+  hosts: readonly {
+    readonly desired: DesiredHost;
+    readonly digests: FileDigests;
+    readonly observed: ObservedHost;
+  }[],
 ): Plan {
-  return { steps: orderByPhase(hosts.flatMap((host) => planHost(host.desired, host.digests, host.observed))) };
+  return {
+    steps: orderByPhase(hosts.flatMap((host) => planHost(host.desired, host.digests, host.observed))),
+  };
 }
 
 /** Sorting is stable: within a phase the order per host stays as it was made. */
@@ -66,10 +79,20 @@ function removalSteps(desired: DesiredHost, observed: ObservedHost): Step[] {
   return [
     ...observed.manifest.units
       .filter((name) => !wantedUnits.has(name))
-      .map((name): Step => ({ ...at, kind: "remove-unit", name, summary: `stop and disable ${name}: no longer in the topology` })),
+      .map((name): Step => ({
+        ...at,
+        kind: "remove-unit",
+        name,
+        summary: `stop and disable ${name}: no longer in the topology`,
+      })),
     ...Object.keys(observed.manifest.files)
       .filter((path) => !wantedFiles.has(path))
-      .map((path): Step => ({ ...at, kind: "remove-file", path, summary: `remove ${path}: no longer in the topology` })),
+      .map((path): Step => ({
+        ...at,
+        kind: "remove-file",
+        path,
+        summary: `remove ${path}: no longer in the topology`,
+      })),
   ];
 }
 
@@ -126,7 +149,12 @@ function fileChange(
 }
 
 /** Drift: the host differs from what Holdfast last wrote there. Otherwise the topology (or Holdfast) changed. */
-function isDrift(path: string, change: string, seen: ObservedFile | undefined, observed: ObservedHost): boolean {
+function isDrift(
+  path: string,
+  change: string,
+  seen: ObservedFile | undefined,
+  observed: ObservedHost,
+): boolean {
   const written = observed.manifest.files[path];
   if (written === undefined) return false;
   return change === "attributes" || seen?.sha256 !== written;
@@ -136,7 +164,10 @@ function unitSteps(desired: DesiredHost, digests: FileDigests, observed: Observe
   return desired.units.flatMap((unit) => {
     const at = { host: desired.host, phase: unit.phase, kind: "unit" as const, name: unit.name };
     return unitActions(unit, digests, observed).map(({ action, why }): Step => {
-      const serial = unit.serial !== undefined && (action === "restart" || action === "reload") ? { serial: unit.serial } : {};
+      const serial =
+        unit.serial !== undefined && (action === "restart" || action === "reload")
+          ? { serial: unit.serial }
+          : {};
       return { ...at, action, ...serial, summary: `${action} ${unit.name}${why}` };
     });
   });
@@ -157,23 +188,40 @@ function unitActions(
   const changed = unit.files.filter((path) => seen.applied?.[path] !== digests[path]);
   if (changed.length === 0) return enable;
   const restart =
-    unit.onChange === "restart" || seen.applied === null || changed.some((path) => unit.restartFiles?.includes(path));
+    unit.onChange === "restart" ||
+    seen.applied === null ||
+    changed.some((path) => unit.restartFiles?.includes(path));
   return [...enable, { action: restart ? "restart" : "reload", why: `: ${changed.join(", ")} changed` }];
 }
 
 function taskSteps(desired: DesiredHost, observed: ObservedHost): Step[] {
   return desired.tasks
     .filter((task) => !observed.tasksDone.includes(task.id))
-    .map((task): Step => ({ host: desired.host, phase: task.phase, kind: "task", id: task.id, summary: task.title }));
+    .map((task): Step => ({
+      host: desired.host,
+      phase: task.phase,
+      kind: "task",
+      id: task.id,
+      summary: task.title,
+    }));
 }
 
 /** systemd must read changed unit files before the next unit step of the host; never otherwise. */
 function withDaemonReload(steps: readonly Step[], observed: ObservedHost): Step[] {
   let stale = Object.values(observed.units).some((unit) => unit.needsDaemonReload);
   return steps.flatMap((step): Step[] => {
-    if ((step.kind === "file" || step.kind === "remove-file") && step.path.startsWith(unitDirectory)) stale = true;
+    if ((step.kind === "file" || step.kind === "remove-file") && step.path.startsWith(unitDirectory))
+      stale = true;
     if (step.kind !== "unit" || !stale) return [step];
     stale = false;
-    return [{ host: step.host, phase: step.phase, kind: "daemon-reload", summary: "systemd reads its unit files again" }, step];
+    return [
+      {
+        host: step.host,
+        phase: step.phase,
+        kind: "daemon-reload",
+        summary: "systemd reads its unit files again",
+      },
+      step,
+    ];
   });
 }
