@@ -1,0 +1,92 @@
+import { Phase } from "../../plan/desired.ts";
+import type { DesiredFile } from "../../plan/desired.ts";
+import type { Topology } from "../../topology/schema.ts";
+import { textFile } from "../base/files.ts";
+import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import { entryHealthFile } from "../keepalived/render.ts";
+import { restartDelayMs } from "../keepalived/timing.ts";
+import type { AgentConfig } from "./config.ts";
+
+const bundlePath = "/opt/holdfast/holdfast.cjs";
+const configPath = "/etc/holdfast/agent.json";
+const unitName = "holdfast-agent.service";
+
+/** Holdfast's agent, on the entry hosts: tells keepalived whether HAProxy serves, and cleans up after it. */
+export const agent: Engine = {
+  name: "agent",
+  secrets: () => [],
+  render: (context) => context.topology.entry.hosts.map((host) => renderHost(context, host)),
+};
+
+function renderHost(context: RenderContext, host: string): HostPart {
+  const bundle: DesiredFile = {
+    path: bundlePath,
+    content: { kind: "artifact", artifact: "holdfast", sha256: context.artifact("holdfast").sha256 },
+    mode: 0o755,
+    owner: "root:root",
+    secret: false,
+  };
+  const files = [
+    bundle,
+    textFile(configPath, `${JSON.stringify(agentConfig(context.topology), null, 2)}\n`),
+    textFile(`/etc/systemd/system/${unitName}`, unitFile),
+  ];
+  return {
+    host,
+    files,
+    units: [
+      {
+        name: unitName,
+        phase: Phase.agent,
+        state: "running",
+        files: files.map((file) => file.path),
+        onChange: "restart",
+      },
+    ],
+  };
+}
+
+function agentConfig(topology: Topology): AgentConfig {
+  return {
+    entry: {
+      probe: { url: "http://127.0.0.1:8404/healthz", intervalMs: 100, timeoutMs: 500, fall: 3, rise: 2 },
+      healthFile: entryHealthFile,
+      address: { vip: topology.entry.address.vip, interface: topology.network.interface },
+      keepalived: {
+        pidFile: "/run/vrrp.pid",
+        // Systemd restarts it after the delay; as long again for a busy machine, and then it is dead.
+        deadAfterMs: 2 * restartDelayMs(topology) + 500,
+      },
+    },
+  };
+}
+
+/**
+ * While the agent is down, the health file stays as it was: keepalived goes on with the last verdict,
+ * and the address still moves when the host is lost.
+ */
+const unitFile = `# Written by Holdfast.
+[Unit]
+Description=Holdfast agent
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/opt/holdfast/node ${bundlePath} agent --config ${configPath}
+Restart=always
+RestartSec=200ms
+# ahead of ordinary work on a busy machine, and the last to be killed for memory
+Nice=-10
+OOMScoreAdjust=-900
+# to remove a stale address from the interface; nothing else
+CapabilityBoundingSet=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectSystem=strict
+ReadWritePaths=/run/holdfast
+ProtectHome=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK
+
+[Install]
+WantedBy=multi-user.target
+`;

@@ -1,0 +1,151 @@
+import { Phase } from "../../plan/desired.ts";
+import type { Topology } from "../../topology/schema.ts";
+import { dropIn, textFile } from "../base/files.ts";
+import type { Engine, HostPart } from "../engine.ts";
+import { priorityOf, restartDelayMs } from "./timing.ts";
+
+const configPath = "/etc/keepalived/keepalived.conf";
+const filterPath = "/etc/holdfast/vrrp.nft";
+
+/**
+ * Whether this host may hold the address: 0 it may, anything else FAULT. Written by the agent, which
+ * knows whether HAProxy serves; keepalived only follows it.
+ */
+export const entryHealthFile = "/run/holdfast/entry-health";
+
+/** keepalived on the entry hosts: who holds the virtual address, by unicast VRRPv3. */
+export const keepalived: Engine = {
+  name: "keepalived",
+  secrets: () => [],
+  render: ({ topology }) => topology.entry.hosts.map((host, index) => renderHost(topology, host, index)),
+};
+
+function renderHost(topology: Topology, host: string, index: number): HostPart {
+  const tmpfiles = textFile("/etc/tmpfiles.d/holdfast-entry.conf", tmpfilesConfig);
+  const files = [
+    textFile(filterPath, filterRules(topology, host)),
+    textFile(configPath, keepalivedConfig(topology, host, index), {
+      check: ["keepalived", "-t", "-f", "{file}"],
+    }),
+    dropIn("keepalived.service", unitDropIn(topology)),
+  ];
+  return {
+    host,
+    packages: ["keepalived", "nftables"],
+    files: [tmpfiles, ...files],
+    tasks: [
+      {
+        id: "entry-health-file",
+        title: "make the entry's health file",
+        phase: Phase.base,
+        done: ["test", "-f", entryHealthFile],
+        act: ["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/holdfast.conf", tmpfiles.path],
+      },
+    ],
+    units: [
+      {
+        name: "keepalived.service",
+        phase: Phase.address,
+        state: "running",
+        files: files.map((file) => file.path),
+        onChange: "reload",
+        restartFiles: files.filter((file) => file.path !== configPath).map((file) => file.path),
+        // The address must not be without a holder while both restart.
+        serial: "keepalived",
+      },
+    ],
+  };
+}
+
+/** keepalived takes a missing file for a healthy one, so it is healthy from the start: level with that, and visible. */
+const tmpfilesConfig = `# Written by Holdfast.
+f ${entryHealthFile} 0644 root root - 0
+`;
+
+const addressOf = (topology: Topology, host: string): string => topology.hosts[host]?.address ?? "";
+
+function peersOf(topology: Topology, host: string): string[] {
+  return topology.entry.hosts.filter((name) => name !== host).map((name) => addressOf(topology, name));
+}
+
+/** Every keyword stands on its own line: keepalived 2.2.7 does not read two from one. */
+function keepalivedConfig(topology: Topology, host: string, index: number): string {
+  const { vip, routerId, advertInterval } = topology.entry.address;
+  return `# Written by Holdfast.
+global_defs {
+    router_id ${host}
+    enable_script_security
+    vrrp_version 3
+    # only advertisements of the peers named below count
+    vrrp_check_unicast_src
+    # after a healed partition the winner says so again; without it neighbours kept a stale ARP entry for 40 s
+    vrrp_higher_prio_send_advert true
+    vrrp_garp_lower_prio_repeat 2
+    # real-time priority as soon as the machine is too busy to advertise in time
+    max_auto_priority 50
+}
+
+track_file entry_health {
+    file ${entryHealthFile}
+    weight 0
+    init_file 0
+}
+
+vrrp_instance entry {
+    # nobody starts as master and nobody takes the address back: it moves only when its holder fails
+    state BACKUP
+    nopreempt
+    interface ${topology.network.interface}
+    virtual_router_id ${routerId}
+    priority ${priorityOf(index)}
+    advert_int ${advertInterval / 1000}
+    # neighbours that missed the first announcement hear it again
+    garp_master_delay 1
+    garp_master_repeat 2
+    garp_master_refresh 10
+    unicast_src_ip ${addressOf(topology, host)}
+    unicast_peer {
+${peersOf(topology, host)
+  .map((address) => `        ${address}`)
+  .join("\n")}
+    }
+    # weight 0: a fault gives the address away at once, with an advertisement of priority 0
+    track_file {
+        entry_health weight 0
+    }
+    virtual_ipaddress {
+        ${vip}/32 dev ${topology.network.interface}
+    }
+}
+`;
+}
+
+/** VRRPv3 has no authentication: who may speak it is decided by source address, before keepalived sees it. */
+function filterRules(topology: Topology, host: string): string {
+  return `# Written by Holdfast. The first two lines make loading it again replace the table in one transaction.
+table inet holdfast_vrrp
+delete table inet holdfast_vrrp
+table inet holdfast_vrrp {
+    chain input {
+        type filter hook input priority filter; policy accept;
+${peersOf(topology, host)
+  .map((address) => `        ip protocol 112 ip saddr ${address} accept`)
+  .join("\n")}
+        meta l4proto 112 drop
+    }
+}
+`;
+}
+
+const unitDropIn = (topology: Topology): string => `# Written by Holdfast.
+[Unit]
+# at boot the address comes when there is a proxy behind it
+After=haproxy.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStartPre=/usr/sbin/nft -f ${filterPath}
+Restart=always
+# A crash leaves the address on the interface and a start removes it: just after a peer has taken over.
+RestartSec=${restartDelayMs(topology)}ms
+`;

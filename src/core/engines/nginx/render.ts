@@ -1,0 +1,60 @@
+import { Phase } from "../../plan/desired.ts";
+import type { Topology } from "../../topology/schema.ts";
+import { dropIn, textFile } from "../base/files.ts";
+import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import { tlsParts, tlsPaths } from "../tls.ts";
+import { nginxConfig } from "./config.ts";
+
+const configPath = "/etc/nginx/nginx.conf";
+
+/** nginx on the app hosts: static files, and the services over HTTPS by prefix. */
+export const nginx: Engine = {
+  name: "nginx",
+  secrets: () => [],
+  render: (context) => context.topology.app.hosts.map((host) => renderHost(context, host)),
+};
+
+function renderHost(context: RenderContext, host: string): HostPart {
+  // Root's: the master reads the key before its workers drop to www-data.
+  const tls = tlsParts(context, host, "nginx", "root");
+  const files = [
+    ...tls.files,
+    textFile(configPath, nginxConfig(context.topology, host), {
+      check: ["nginx", "-t", "-q", "-c", "{file}"],
+    }),
+    dropIn("nginx.service", unitDropIn),
+  ];
+  return {
+    host,
+    packages: ["nginx-light"],
+    directories: tls.directories,
+    files,
+    units: [
+      {
+        name: "nginx.service",
+        phase: Phase.service,
+        state: "running",
+        files: files.map((file) => file.path),
+        onChange: "reload",
+        restartFiles: ["/etc/systemd/system/nginx.service.d/holdfast.conf"],
+        ready: readyProbe(context.topology),
+      },
+    ],
+  };
+}
+
+/** Any answer will do: whether the services behind serve is the app unit's probe. */
+const readyProbe = (topology: Topology): string[] => [
+  ...["curl", "-sS", "-o", "/dev/null", "--max-time", "2", "--cacert", tlsPaths("nginx").ca],
+  `https://localhost:${topology.app.port}/`,
+];
+
+const unitDropIn = `# Written by Holdfast.
+[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+Restart=always
+RestartSec=100ms
+LimitNOFILE=65536
+`;

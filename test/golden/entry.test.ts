@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { agent } from "../../src/core/engines/agent/render.ts";
+import { app } from "../../src/core/engines/app/render.ts";
+import { base } from "../../src/core/engines/base/render.ts";
+import { haproxy } from "../../src/core/engines/haproxy/render.ts";
+import { keepalived } from "../../src/core/engines/keepalived/render.ts";
+import { nginx } from "../../src/core/engines/nginx/render.ts";
+import { matchGolden } from "../support/golden.ts";
+import { blueprint, renderEngine } from "../support/render.ts";
+
+const engines = [base, haproxy, nginx, keepalived, app, agent];
+
+describe("privx-onprem as rendered", () => {
+  it.each(engines.map((engine) => [engine.name, engine] as const))("%s", async (name, engine) => {
+    const parts = renderEngine(engine, blueprint());
+    expect(parts.length).toBeGreaterThan(0);
+    await matchGolden("privx-onprem", name, parts);
+  });
+});
+
+describe("privx-onprem with other choices", () => {
+  it("keeps clients by source address, through peers", async () => {
+    const topology = blueprint("privx-onprem", (raw) => {
+      raw.entry.affinity = "source";
+      raw.entry.ports = { http: 8080, https: 8443 };
+    });
+    await matchGolden("source-affinity", "haproxy", renderEngine(haproxy, topology).slice(0, 2));
+  });
+});
