@@ -85,17 +85,24 @@ async function bootstrap(tree: string, mirror: Mirror, task: TaskReport): Promis
     await writeFile(conf, await aptAcquireConf(), { mode: 0o600 });
     task.update(`packages of Debian ${recipe.release} from ${new URL(mirror.main).host}`);
     const argv = [
-      ...["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"],
+      "mmdebstrap",
+      "--mode=root",
+      "--variant=minbase",
+      "--format=directory",
       `--include=${recipe.packages.join(",")}`,
       `--aptopt=${conf}`,
-      ...['--aptopt=Acquire::Languages "none"', "--aptopt=Acquire::Retries 3"],
-      ...["--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"],
+      '--aptopt=Acquire::Languages "none"',
+      "--aptopt=Acquire::Retries 3",
+      "--dpkgopt=path-exclude=/usr/share/man/*",
+      "--dpkgopt=path-exclude=/usr/share/doc/*",
       "--dpkgopt=path-exclude=/usr/share/locale/*",
       // Before postgresql-common is installed, or it makes a cluster that nobody wants.
       '--essential-hook=mkdir -p "$1/etc/postgresql-common"',
       '--essential-hook=echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"',
       '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
-      ...[recipe.release, tree, "-"],
+      recipe.release,
+      tree,
+      "-",
     ];
     await execChecked(isolated(argv), "building the base image", task, sourcesList(mirror, recipe.release));
   } finally {
@@ -117,21 +124,37 @@ async function installPatroni(tree: string, task: TaskReport): Promise<void> {
   ].join("\n");
   const names = Object.keys(process.env).filter((name) => /^(PIP_|https?_proxy$|no_proxy$)/i.test(name));
   const argv = [
-    ...["systemd-nspawn", "--quiet", "--pipe", "--register=no", "--keep-unit", `--directory=${tree}`],
-    ...["--timezone=off", "--link-journal=no", "--resolv-conf=bind-host"],
+    "systemd-nspawn",
+    "--quiet",
+    "--pipe",
+    "--register=no",
+    "--keep-unit",
+    `--directory=${tree}`,
+    "--timezone=off",
+    "--link-journal=no",
+    "--resolv-conf=bind-host",
     ...(await hostFilesForPip()).map((file) => `--bind-ro=${file}`),
     // By name only: a proxy's or an index's URL may hold a password, which argv would show to everybody.
     ...names.map((name) => `--setenv=${name}`),
-    ...["--setenv=PIP_CERT=/etc/ssl/certs/ca-certificates.crt", "/bin/sh", "-c", script],
+    "--setenv=PIP_CERT=/etc/ssl/certs/ca-certificates.crt",
+    "/bin/sh",
+    "-c",
+    script,
   ];
   await execChecked(isolated(argv), "installing Patroni", task);
+  // nspawn made mount points for what was bound in and is not part of a Debian system.
+  for (const links of wheelDirectories()) await rmdir(join(tree, links)).catch(() => undefined);
 }
 
 async function hostFilesForPip(): Promise<string[]> {
-  const links = (process.env["PIP_FIND_LINKS"] ?? "").split(/\s+/).filter((path) => path.startsWith("/"));
-  const candidates = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf", ...links];
+  const candidates = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf", ...wheelDirectories()];
   const present = await Promise.all(candidates.map(exists));
   return candidates.filter((_, index) => present[index]);
+}
+
+/** Local directories that pip is told to look for packages in. */
+function wheelDirectories(): string[] {
+  return (process.env["PIP_FIND_LINKS"] ?? "").split(/\s+/).filter((path) => path.startsWith("/"));
 }
 
 async function finish(tree: string, node: string): Promise<void> {
@@ -143,6 +166,12 @@ async function finish(tree: string, node: string): Promise<void> {
   await write("etc/machine-id", "");
   await write("etc/hostname", "localhost\n");
   await write("etc/fstab", "");
+  // The mirror that was used may be a private one; a machine has no way to any.
+  const publicMirror = {
+    main: "http://deb.debian.org/debian",
+    security: "http://deb.debian.org/debian-security",
+  };
+  await write("etc/apt/sources.list", sourcesList(publicMirror, recipe.release));
   await rm(join(tree, "etc/resolv.conf"), { force: true });
   await write("etc/resolv.conf", "");
   const systemctl = ["systemctl", `--root=${tree}`, "--quiet"];
@@ -174,17 +203,15 @@ async function removeSysvLinks(tree: string, names: readonly string[]): Promise<
  */
 function isolated(argv: readonly string[]): string[] {
   return [
-    ...[
-      "setpriv",
-      "--pdeathsig",
-      "KILL",
-      "unshare",
-      "--mount",
-      "--pid",
-      "--fork",
-      "--kill-child",
-      "--mount-proc",
-    ],
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
     ...argv,
   ];
 }
@@ -220,10 +247,11 @@ export function buildError(what: string, output: string, prefix: string): Holdfa
   return new HoldfastError(`${what} failed: ${prefix}\n${tail}`);
 }
 
+const gib = (bytes: number): string => (bytes / 1024 ** 3).toFixed(1);
+
 async function requireSpace(directory: string): Promise<void> {
   const { bavail, bsize } = await statfs(directory);
   if (bavail * bsize >= buildSpaceBytes) return;
-  const gib = (bytes: number) => (bytes / 1024 ** 3).toFixed(1);
   throw new HoldfastError(
     `${directory} has ${gib(bavail * bsize)} GiB free; building the base image needs ${gib(buildSpaceBytes)} GiB`,
     { fix: "free some space, or set HOLDFAST_HOME to a directory on a larger disk" },

@@ -46,13 +46,20 @@ export async function systemdRunsHost(): Promise<boolean> {
 /** Command line of the container, the same on every kind of host. */
 export function nspawnArgv(spec: LaunchSpec): string[] {
   return [
-    ...["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"],
+    "systemd-nspawn",
+    "--quiet",
+    "--boot",
+    "--register=no",
+    "--keep-unit",
     `--directory=${spec.root}`,
     `--machine=${names.nspawnName(spec.lab, spec.machine)}`,
     `--hostname=${spec.machine}`,
     `--network-namespace-path=${names.namespacePath(names.machineNamespace(spec.lab, spec.machine))}`,
     `--bind=${spec.shared}:/mnt/holdfast-nas`,
-    ...["--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=read-only"],
+    "--link-journal=no",
+    "--resolv-conf=off",
+    "--timezone=off",
+    "--console=read-only",
     // NET_ADMIN: addresses, nftables, sockets of the dead; IPC_LOCK: keepalived locks itself in memory.
     "--capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_IPC_LOCK,CAP_SYS_NICE",
   ];
@@ -61,11 +68,19 @@ export function nspawnArgv(spec: LaunchSpec): string[] {
 /** Command line that runs the container as a transient unit of the host's systemd. */
 export function unitArgv(spec: LaunchSpec): string[] {
   return [
-    ...["systemd-run", "--quiet", "--collect", `--unit=${names.unitName(spec.lab, spec.machine)}`],
-    ...["--slice=machine.slice", "--property=Delegate=yes", "--property=KillMode=mixed"],
-    ...["--property=TasksMax=16384", "--property=DevicePolicy=auto", `--property=MemoryMax=${spec.memory}`],
+    "systemd-run",
+    "--quiet",
+    "--collect",
+    `--unit=${names.unitName(spec.lab, spec.machine)}`,
+    "--slice=machine.slice",
+    "--property=Delegate=yes",
+    "--property=KillMode=mixed",
+    "--property=TasksMax=16384",
+    "--property=DevicePolicy=auto",
+    `--property=MemoryMax=${spec.memory}`,
     // A drill powers machines off by killing them: that is not a failure to be restarted or reported.
-    ...["--property=SuccessExitStatus=SIGKILL 137", `--property=StandardOutput=append:${spec.console}`],
+    "--property=SuccessExitStatus=SIGKILL 137",
+    `--property=StandardOutput=append:${spec.console}`,
     `--property=StandardError=append:${spec.console}`,
     ...Object.entries(nspawnEnvironment).map(([name, value]) => `--setenv=${name}=${value}`),
     ...nspawnArgv(spec),
