@@ -11,7 +11,12 @@ export interface TlsPaths {
 /** Where an engine finds its TLS files on every host. */
 export function tlsPaths(engine: string): TlsPaths {
   const directory = `/etc/holdfast/tls/${engine}`;
-  return { directory, ca: `${directory}/ca.pem`, certificate: `${directory}/cert.pem`, key: `${directory}/key.pem` };
+  return {
+    directory,
+    ca: `${directory}/ca.pem`,
+    certificate: `${directory}/cert.pem`,
+    key: `${directory}/key.pem`,
+  };
 }
 
 /** The private CA and the host's own certificate for one engine; only `user` (and root) can read the key. */

@@ -2,7 +2,8 @@
 import { Phase, type DesiredFile } from "../../plan/desired.ts";
 import type { Topology } from "../../topology/schema.ts";
 import type { Engine, HostPart, RenderContext } from "../engine.ts";
-import { addressOf, textFile } from "../parts.ts";
+import { addressOf } from "../address.ts";
+import { textFile } from "../base/files.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
 import { clientScript, prepareScript } from "./scripts.ts";
 
@@ -18,7 +19,7 @@ export const etcdPaths = {
 const clientPort = 2379;
 const peerPort = 2380;
 
-export const etcdEngine: Engine = {
+export const etcd: Engine = {
   name: "etcd",
   secrets: () => [],
   render: (context) => context.topology.coordination.hosts.map((host) => renderMember(context, host)),
@@ -36,8 +37,8 @@ function renderMember(context: RenderContext, host: string): HostPart {
     ...tls.files,
     textFile(etcdPaths.environment, environment(topology, host)),
     textFile(etcdPaths.dropIn, dropIn),
-    textFile(etcdPaths.client, clientScript, 0o755),
-    textFile(etcdPaths.prepare, prepareScript(topology, host), 0o755),
+    textFile(etcdPaths.client, clientScript, { mode: 0o755 }),
+    textFile(etcdPaths.prepare, prepareScript(topology, host), { mode: 0o755 }),
   ];
   return {
     host,
@@ -61,7 +62,8 @@ function renderMember(context: RenderContext, host: string): HostPart {
           etcdPaths.client,
           `--endpoints=https://${addressOf(topology, host)}:${clientPort}`,
           "--command-timeout=3s",
-          ...["endpoint", "health"],
+          "endpoint",
+          "health",
         ],
         serial: "etcd",
       },

@@ -1,6 +1,6 @@
 /** patroni.yml and the unit that runs it. */
 import type { RenderContext } from "../engine.ts";
-import { addressOf } from "../parts.ts";
+import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 import { dynamicConfig } from "./dynamic.ts";
 import { binDirectory, dataDirectory, postgresPaths, restPort } from "./paths.ts";
@@ -99,7 +99,8 @@ const verifyFull = `sslmode: verify-full, sslrootcert: ${tls.ca}`;
 /** Who may connect; nobody does without TLS. Rules are tried in order and what matches none is refused. */
 function accessRules({ topology }: RenderContext): string[] {
   const { database, app } = topology;
-  const addresses = (hosts: readonly string[]): string[] => hosts.map((host) => `${addressOf(topology, host)}/32`);
+  const addresses = (hosts: readonly string[]): string[] =>
+    hosts.map((host) => `${addressOf(topology, host)}/32`);
   const data = addresses(database.hosts);
   return [
     "local all postgres peer",

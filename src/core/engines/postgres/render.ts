@@ -2,7 +2,8 @@
 import { Phase, type DesiredFile, type DesiredTask, type DesiredUnit } from "../../plan/desired.ts";
 import type { Topology } from "../../topology/schema.ts";
 import type { Engine, HostPart, RenderContext } from "../engine.ts";
-import { addressOf, secretFile, textFile } from "../parts.ts";
+import { addressOf } from "../address.ts";
+import { secretFile, textFile } from "../base/files.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
 import { dynamicConfig } from "./dynamic.ts";
 import { dataDirectory, postgresPaths, restPort } from "./paths.ts";
@@ -10,7 +11,7 @@ import { patroniConfig, patroniUnit } from "./patroni.ts";
 import { appDatabaseScript, clusterScript } from "./scripts.ts";
 import { patroniHome, patroniRequirements, patroniVersion } from "./versions.ts";
 
-export const postgresEngine: Engine = {
+export const postgres: Engine = {
   name: "postgres",
   secrets: () => ["postgres-superuser", "postgres-replication", "postgres-rewind", "app-database"],
   render: (context) => context.topology.database.hosts.map((host) => renderHost(context, host)),
@@ -45,7 +46,10 @@ function renderHost(context: RenderContext, host: string): HostPart {
 
 function configFile(context: RenderContext, host: string): DesiredFile {
   return {
-    ...secretFile(postgresPaths.config, patroniConfig(context, host), "postgres"),
+    ...secretFile(postgresPaths.config, patroniConfig(context, host), {
+      mode: 0o640,
+      owner: "root:postgres",
+    }),
     // The ports are taken when Patroni already runs: -i. etcd must answer: it is one phase earlier.
     check: [postgresPaths.patroni, "--validate-config", "--ignore-listen-port", "{file}"],
   };
@@ -74,7 +78,14 @@ function patroniService(topology: Topology, host: string): DesiredUnit {
     restartFiles: [postgresPaths.unit],
     // Leading, or streaming without much lag: the next host may be restarted.
     ready: [
-      ...["curl", "--silent", "--show-error", "--fail", "--max-time", "3", "--cacert", tls.ca],
+      "curl",
+      "--silent",
+      "--show-error",
+      "--fail",
+      "--max-time",
+      "3",
+      "--cacert",
+      tls.ca,
       `https://${addressOf(topology, host)}:${restPort}/readiness`,
     ],
     // A replica's first start copies the whole database.
@@ -86,8 +97,8 @@ function patroniService(topology: Topology, host: string): DesiredUnit {
 function deputyFiles({ topology, secret }: RenderContext): readonly DesiredFile[] {
   return [
     textFile(postgresPaths.dynamic, `${JSON.stringify(dynamicConfig(topology), null, 2)}\n`),
-    textFile(postgresPaths.cluster, clusterScript(topology), 0o755),
-    textFile(postgresPaths.appDatabase, appDatabaseScript(topology), 0o755),
+    textFile(postgresPaths.cluster, clusterScript(topology), { mode: 0o755 }),
+    textFile(postgresPaths.appDatabase, appDatabaseScript(topology), { mode: 0o755 }),
     secretFile(postgresPaths.superuserPassfile, `*:*:*:postgres:${secret("postgres-superuser")}\n`),
     secretFile(postgresPaths.appPassfile, `*:*:*:${topology.database.user}:${secret("app-database")}\n`),
   ];
@@ -100,7 +111,8 @@ const installTask: DesiredTask = {
   phase: Phase.base,
   done: ["sh", "-c", `ls -d ${patroniHome}/lib/python3*/site-packages/patroni-${patroniVersion}.dist-info`],
   act: [
-    ...["sh", "-c"],
+    "sh",
+    "-c",
     `python3 -m venv ${patroniHome} && ${patroniHome}/bin/pip install --quiet --no-cache-dir ${patroniRequirements.map((requirement) => `'${requirement}'`).join(" ")}`,
   ],
   timeoutMs: 300_000,
@@ -108,32 +120,33 @@ const installTask: DesiredTask = {
 
 function deputyTasks(topology: Topology): readonly DesiredTask[] {
   const { database } = topology;
-  const task = (id: string, title: string, done: readonly string[], act: readonly string[]): DesiredTask => ({
-    id,
-    title,
-    phase: Phase.dataReady,
-    done,
-    act,
-    timeoutMs: 300_000,
-  });
   return [
-    task(
+    clusterTask(
       "postgres-ready",
       "wait until every database host leads or streams",
       [postgresPaths.cluster, "ready"],
       [postgresPaths.cluster, "wait"],
     ),
-    task(
+    clusterTask(
       "patroni-config",
       "apply cluster-wide database settings",
       [postgresPaths.cluster, "configured"],
       [postgresPaths.cluster, "configure"],
     ),
-    task(
+    clusterTask(
       "app-database",
       `create database ${database.name} and its role`,
       [postgresPaths.appDatabase, "check"],
       [postgresPaths.appDatabase, "create"],
     ),
   ];
+}
+
+function clusterTask(
+  id: string,
+  title: string,
+  done: readonly string[],
+  act: readonly string[],
+): DesiredTask {
+  return { id, title, phase: Phase.dataReady, done, act, timeoutMs: 300_000 };
 }

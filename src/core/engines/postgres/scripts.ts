@@ -1,5 +1,5 @@
 import type { Topology } from "../../topology/schema.ts";
-import { addressOf } from "../parts.ts";
+import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 import { postgresPaths, restPort } from "./paths.ts";
 

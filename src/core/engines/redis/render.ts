@@ -1,0 +1,104 @@
+/** Redis: carries update triggers between app hosts; a lost one costs a delay, never data. */
+import { Phase, type DesiredFile, type DesiredTask, type DesiredUnit } from "../../plan/desired.ts";
+import type { Topology } from "../../topology/schema.ts";
+import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import { addressOf } from "../address.ts";
+import { secretFile, textFile } from "../base/files.ts";
+import { tlsParts } from "../tls.ts";
+import { redisConfig } from "./config.ts";
+import { redisNodes, type RedisNode } from "./layout.ts";
+import { redisPaths, redisUnit } from "./paths.ts";
+import { clientScript, clusterScript } from "./scripts.ts";
+
+export const redis: Engine = {
+  name: "redis",
+  secrets: ({ cache }) => (cache === undefined ? [] : ["redis"]),
+  render: (context) => {
+    const nodes = redisNodes(context.topology);
+    return [...new Set(nodes.map((node) => node.host))].map((host) =>
+      renderHost(
+        context,
+        host,
+        nodes.filter((node) => node.host === host),
+      ),
+    );
+  },
+};
+
+function renderHost(context: RenderContext, host: string, nodes: readonly RedisNode[]): HostPart {
+  const { topology, secret } = context;
+  const tls = tlsParts(context, host, "redis", "redis");
+  const shared = [...tls.files, textFile(redisPaths.dropIn, dropIn)];
+  const configs = nodes.map((node): DesiredFile =>
+    secretFile(redisPaths.config(node.port), redisConfig(context, node), {
+      mode: 0o640,
+      owner: "root:redis",
+    }),
+  );
+  const deputy = topology.cache?.mode === "cluster" && host === topology.cache.hosts[0];
+  return {
+    host,
+    packages: ["redis-server", "redis-tools"],
+    directories: [
+      ...tls.directories,
+      { path: redisPaths.directory, mode: 0o755, owner: "root:root" },
+      ...nodes.map(({ port }) => ({ path: redisPaths.data(port), mode: 0o750, owner: "redis:redis" })),
+    ],
+    files: [
+      ...shared,
+      ...configs,
+      textFile(redisPaths.client, clientScript, { mode: 0o755 }),
+      secretFile(redisPaths.password, `${secret("redis")}\n`),
+      ...(deputy ? [textFile(redisPaths.cluster, clusterScript(topology), { mode: 0o755 })] : []),
+    ],
+    units: [
+      // The distribution's own instance would hold the same port.
+      { name: "redis-server.service", phase: Phase.base, state: "masked", files: [], onChange: "restart" },
+      ...nodes.map((node) =>
+        nodeUnit(topology, node, [redisPaths.config(node.port), ...shared.map((file) => file.path)]),
+      ),
+    ],
+    tasks: deputy ? [clusterTask] : [],
+  };
+}
+
+function nodeUnit(topology: Topology, { host, port }: RedisNode, files: readonly string[]): DesiredUnit {
+  return {
+    name: redisUnit(port),
+    phase: Phase.data,
+    state: "running",
+    files,
+    onChange: "restart", // Redis reads its file only at start
+    ready: [
+      "timeout",
+      "5",
+      redisPaths.client,
+      "-e",
+      "-h",
+      addressOf(topology, host),
+      "-p",
+      String(port),
+      "ping",
+    ],
+    serial: "redis",
+  };
+}
+
+const clusterTask: DesiredTask = {
+  id: "redis-cluster-create",
+  title: "form the Redis cluster, each master on its own host",
+  phase: Phase.dataReady,
+  done: [redisPaths.cluster, "check"],
+  act: [redisPaths.cluster, "form"],
+  timeoutMs: 120_000,
+};
+
+const dropIn = `# Managed by Holdfast.
+[Unit]
+# Never give up: the package's limit is five starts in ten seconds.
+StartLimitIntervalSec=0
+
+[Service]
+# Back before the others have noticed (cluster-node-timeout), where a crash is all there was.
+RestartSec=200ms
+`;

@@ -1,0 +1,127 @@
+/** Golden files of the data side: etcd, PostgreSQL under Patroni, Redis, shared storage. */
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { etcd } from "../../src/core/engines/etcd/render.ts";
+import type { Engine, HostPart } from "../../src/core/engines/engine.ts";
+import { postgres } from "../../src/core/engines/postgres/render.ts";
+import { redis } from "../../src/core/engines/redis/render.ts";
+import { storage } from "../../src/core/engines/storage/render.ts";
+import { matchGolden } from "../support/golden.ts";
+import { blueprint, renderEngine } from "../support/render.ts";
+
+const hasSecret = (text: string): boolean => /<secret:|<key:/.test(text);
+
+const engines: readonly Engine[] = [etcd, postgres, redis, storage];
+
+describe.each(engines)("$name", (engine) => {
+  // The assertions are in matchGolden.
+  // oxlint-disable-next-line vitest/expect-expect
+  it("renders privx-onprem as reviewed", async () => {
+    await matchGolden("privx-onprem", engine.name, renderEngine(engine, blueprint()));
+  });
+
+  it("lets nobody but its reader see a secret", () => {
+    const parts = renderEngine(engine, blueprint());
+    const carriers = parts
+      .flatMap((part) => part.files ?? [])
+      .filter(({ content }) => content.kind === "text" && hasSecret(content.text));
+    expect(carriers.filter((file) => !file.secret || (file.mode & 0o007) !== 0)).toEqual([]);
+    const rest = parts.map(({ units, tasks, directories }) => ({ units, tasks, directories }));
+    expect(hasSecret(JSON.stringify(rest))).toBe(false);
+  });
+
+  it("names only its own files in its units", () => {
+    for (const part of renderEngine(engine, blueprint())) {
+      const paths = new Set(part.files?.map((file) => file.path));
+      const named = part.units?.flatMap((unit) => [...unit.files, ...(unit.restartFiles ?? [])]) ?? [];
+      expect(named.filter((path) => !paths.has(path))).toEqual([]);
+    }
+  });
+});
+
+interface PatroniYaml {
+  readonly bootstrap: {
+    readonly dcs: {
+      readonly synchronous_mode: boolean;
+      readonly synchronous_mode_strict: boolean;
+      readonly postgresql: { readonly parameters: Record<string, unknown> };
+    };
+  };
+  readonly postgresql: { readonly pg_hba: readonly string[] };
+}
+
+function patroniYaml(change: Parameters<typeof blueprint>[1]): PatroniYaml {
+  const parts = renderEngine(postgres, blueprint("privx-onprem", change));
+  const content = parts[0]?.files?.find((file) => file.path.endsWith("patroni.yml"))?.content;
+  return parse(content?.kind === "text" ? content.text : "") as PatroniYaml;
+}
+
+describe("patroni.yml", () => {
+  it("is synchronous exactly when no data may be lost", () => {
+    expect(patroniYaml(() => {}).bootstrap.dcs.synchronous_mode).toBe(true);
+    const bounded = patroniYaml((raw) => (raw.objectives.database.dataLoss = "bounded"));
+    expect(bounded.bootstrap.dcs.synchronous_mode).toBe(false);
+    expect(bounded.bootstrap.dcs.synchronous_mode_strict).toBe(false);
+  });
+
+  it("is strict only when a second standby can take the first one's place", () => {
+    expect(patroniYaml(() => {}).bootstrap.dcs.synchronous_mode_strict).toBe(false);
+    const three = patroniYaml((raw) => (raw.database.hosts = ["data1", "data2", "data3"]));
+    expect(three.bootstrap.dcs.synchronous_mode_strict).toBe(true);
+  });
+
+  it("takes the operator's parameters over its own", () => {
+    const config = patroniYaml((raw) => {
+      raw.database.parameters = { shared_buffers: "1GB", work_mem: "8MB" };
+    });
+    expect(config.bootstrap.dcs.postgresql.parameters).toMatchObject({
+      shared_buffers: "1GB",
+      work_mem: "8MB",
+    });
+  });
+
+  it("lets nobody in without TLS and a password, except the operating system's postgres user", () => {
+    const rules = patroniYaml(() => {}).postgresql.pg_hba;
+    const [local, ...others] = rules;
+    expect(local).toBe("local all postgres peer");
+    expect(others.length).toBeGreaterThan(0);
+    for (const rule of others) expect(rule).toMatch(/^hostssl .* \d+\.\d+\.\d+\.\d+\/32 scram-sha-256$/);
+  });
+});
+
+const storageParts = (source: object): readonly HostPart[] =>
+  renderEngine(
+    storage,
+    blueprint("privx-onprem", (raw) => (raw.storage.source = source)),
+  );
+
+describe("storage", () => {
+  it("mounts an NFS export with the operator's options", () => {
+    const [part] = storageParts({ kind: "nfs", server: "nas.example.test", export: "/export/audit" });
+    expect(part?.packages).toEqual(["nfs-common"]);
+    const unit = part?.files?.find((file) => file.path.endsWith("/var-privx-audit.mount"));
+    expect(unit?.content.kind === "text" && unit.content.text).toContain(
+      "What=nas.example.test:/export/audit\nWhere=/var/privx/audit\nType=nfs\nOptions=vers=4.2,hard,timeo=50,retrans=2,_netdev\n",
+    );
+    expect(part?.directories).toEqual([]);
+  });
+
+  it("is a directory of the app's user when it is local", () => {
+    const [part] = storageParts({ kind: "local" });
+    expect(part?.units).toBeUndefined();
+    expect(part?.directories).toEqual([
+      { path: "/var/privx/audit", mode: 0o750, owner: "access-manager:access-manager" },
+    ]);
+  });
+});
+
+it("renders nothing for tiers that the topology leaves out", () => {
+  const topology = blueprint("privx-onprem", (raw) => {
+    delete raw.cache;
+    delete raw.storage;
+    raw.backup.target = { kind: "local" };
+  });
+  expect(renderEngine(redis, topology)).toEqual([]);
+  expect(redis.secrets(topology)).toEqual([]);
+  expect(renderEngine(storage, topology)).toEqual([]);
+});
