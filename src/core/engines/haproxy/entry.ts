@@ -34,8 +34,6 @@ function frontendSection(topology: Topology): string {
     "option httplog",
     "timeout http-request 10s",
     "timeout http-keep-alive 60s",
-    "# WebSockets",
-    "timeout tunnel 1h",
     "option clitcpka",
     "",
     "# what a client says about itself here is not to be believed",
@@ -75,6 +73,8 @@ function poolSection(topology: Topology): string {
     "retry-on conn-failure empty-response response-timeout 502 503 504",
     "# longer than the app waits for a database failover",
     "timeout server 35s",
+    "# WebSockets",
+    "timeout tunnel 1h",
     `timeout check ${health.timeout}ms`,
     "option srvtcpka",
     "srvtcpka-idle 2s",
@@ -106,15 +106,12 @@ const fastInterval = (interval: number): number => Math.min(interval, Math.max(5
 const hostHeader = (topology: Topology): string => topology.entry.domain ?? topology.entry.address.vip;
 
 function affinityLines(topology: Topology): string[] {
-  switch (topology.entry.affinity) {
-    case "cookie":
-      return ['cookie HOLDFAST insert indirect nocache httponly secure attr "SameSite=Lax"'];
-    case "source":
-      return ["stick-table type ip size 200k expire 30m peers entry", "stick on src"];
-    case "none":
-    case undefined:
-      return [];
+  const { affinity } = topology.entry;
+  if (affinity === "cookie") {
+    return ['cookie HOLDFAST insert indirect nocache httponly secure attr "SameSite=Lax"'];
   }
+  if (affinity === "source") return ["stick-table type ip size 200k expire 30m peers entry", "stick on src"];
+  return [];
 }
 
 /** Entry hosts tell each other which client is at which app host, so that it stays there when the address moves. */
