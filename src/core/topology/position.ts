@@ -4,11 +4,11 @@ import type { Path, Position } from "./problem.ts";
 
 export interface Positions {
   /** The value at the path; of its deepest existing parent's key when the path does not exist. */
-  value(path: Path): Position;
+  readonly value: (path: Path) => Position;
   /** The key at the path's end; same fallback. */
-  key(path: Path): Position;
+  readonly key: (path: Path) => Position;
   /** An offset in the text. */
-  offset(offset: number): Position;
+  readonly offset: (offset: number) => Position;
 }
 
 interface Place {

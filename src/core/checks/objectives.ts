@@ -1,0 +1,146 @@
+/** Rules: what was promised must be possible. The figures are those that were measured (see each rule's `why`). */
+import type { Finding, Rule } from "./rule.ts";
+import { seconds } from "./tiers.ts";
+
+// Milliseconds from a PostgreSQL primary killed, its host alive, to the next acknowledged write: worst measured.
+const PROCESS_FAILOVER = 3200;
+// The same with the whole host lost: Patroni's leader key expires after its ttl, 20 s at least.
+const HOST_FAILOVER = 25_200;
+// A Redis master killed, cluster-node-timeout 500 ms, to the next SET: median measured.
+const REDIS_FAILOVER = 1800;
+
+export const objectiveRules: readonly Rule[] = [
+  {
+    code: "HF131",
+    title: "Entry: address takeover within the objective",
+    severity: "error",
+    why: "A backup takes the address after three missed advertisements. Measured: 110 to 145 ms at 50 ms, 2.5 to 3.4 s at 1 s. A client whose first packet falls into the gap sends it again after 1 s (TCP), so that below 1 s it may see a miss.",
+    fix: "Shorten `entry.address.advertInterval`, or declare a longer `objectives.entry.recoveryTime`.",
+    check: ({ entry, objectives }) => {
+      const { advertInterval } = entry.address;
+      const { recoveryTime } = objectives.entry;
+      // Three intervals, the skew of the backup's priority and the announcement: below four altogether.
+      const takeover = 4 * advertInterval;
+      if (takeover > recoveryTime) {
+        const found = `an address takeover lasts up to ${seconds(takeover)} at advertInterval ${seconds(advertInterval)}, the objective is ${seconds(recoveryTime)}`;
+        return [
+          {
+            path: ["entry", "address", "advertInterval"],
+            found,
+            fix: `at most ${Math.floor(recoveryTime / 4)}ms`,
+          },
+        ];
+      }
+      if (recoveryTime >= 1000) return [];
+      const found = `${seconds(recoveryTime)}: a client whose SYN falls into the gap waits 1 s before it sends it again`;
+      return [
+        {
+          path: ["objectives", "entry", "recoveryTime"],
+          found,
+          fix: "declare 1s or more",
+          severity: "warning",
+        },
+      ];
+    },
+  },
+  {
+    code: "HF132",
+    title: "Advertisement interval that a busy host can keep",
+    severity: "warning",
+    why: "At 50 ms there was no false takeover in 200 s under four kinds of heavy load. Below that a host that is merely busy can lose the address.",
+    fix: "Use 50ms.",
+    check: ({ entry }) =>
+      entry.address.advertInterval >= 50
+        ? []
+        : [
+            {
+              path: ["entry", "address", "advertInterval"],
+              found: `${seconds(entry.address.advertInterval)}: a busy host may miss three in a row and lose the address`,
+              fix: "use 50ms",
+            },
+          ],
+  },
+  {
+    code: "HF133",
+    title: "App: loss of a host noticed within the objective",
+    severity: "error",
+    why: "A silent host leaves the pool after `fall` checks, `interval` apart; one that accepts connections but hangs only after `fall` times `timeout` more.",
+    fix: "Shorten `app.health.interval` or `timeout`, lower `fall`, or declare a longer `objectives.app.recoveryTime`.",
+    check: ({ app, objectives }) => {
+      const { interval, timeout, fall } = app.health;
+      const { recoveryTime } = objectives.app;
+      const lost = interval * fall;
+      const hung = (interval + timeout) * fall;
+      if (lost > recoveryTime) {
+        const found = `a lost host is noticed after ${seconds(lost)} (${fall} × ${seconds(interval)}), the objective is ${seconds(recoveryTime)}`;
+        return [
+          {
+            path: ["app", "health", "interval"],
+            found,
+            fix: `at most ${Math.floor(recoveryTime / fall)}ms at fall ${fall}`,
+          },
+        ];
+      }
+      if (hung <= recoveryTime) return [];
+      const found = `a host that hangs is noticed after ${seconds(hung)} (${fall} × (${seconds(interval)} + ${seconds(timeout)})), the objective is ${seconds(recoveryTime)}`;
+      return [
+        {
+          path: ["app", "health", "timeout"],
+          found,
+          fix: "shorten timeout and interval, if the app always answers in that time",
+          severity: "warning",
+        },
+      ];
+    },
+  },
+  {
+    code: "HF134",
+    title: "Database: failover within the objective",
+    severity: "error",
+    why: "Measured write outages with Patroni 4.1 at the shortest settings it accepts: 2.1 to 3.2 s when PostgreSQL dies, 19.6 to 25.2 s when the whole host does, because its leader key expires after 20 s at the earliest.",
+    fix: "Declare a `recoveryTime` of 26s or more, or accept that the loss of the whole host takes longer.",
+    check: ({ objectives, database }) => {
+      const { recoveryTime } = objectives.database;
+      const path = ["objectives", "database", "recoveryTime"];
+      if (database.hosts.length < 2 || recoveryTime >= HOST_FAILOVER) return [];
+      if (recoveryTime < PROCESS_FAILOVER) {
+        const found = `${seconds(recoveryTime)}, but a failover takes up to ${seconds(PROCESS_FAILOVER)} even when only PostgreSQL dies`;
+        return [{ path, found, fix: "declare 4s or more" }];
+      }
+      const found = `${seconds(recoveryTime)} holds when PostgreSQL dies (up to ${seconds(PROCESS_FAILOVER)}), not when its host does (up to ${seconds(HOST_FAILOVER)})`;
+      return [{ path, found, fix: "declare 26s or more", severity: "warning" }];
+    },
+  },
+  {
+    code: "HF135",
+    title: "Cache: failover within the objective",
+    severity: "warning",
+    why: "Measured with a node timeout of 500 ms: writes to a lost master's slots fail for 1.8 s (median), published triggers for 0.2 s. An objective without the tier, or a tier without an objective, cannot be judged.",
+    fix: "Declare `objectives.cache.recoveryTime` of 3s or more where there is a cache.",
+    check: ({ objectives, cache }): Finding[] => {
+      const objective = objectives.cache;
+      if (cache === undefined) {
+        if (objective === undefined) return [];
+        return [
+          {
+            path: ["objectives", "cache"],
+            found: "an objective for a cache, but there is no cache",
+            fix: "remove it, or add the cache",
+          },
+        ];
+      }
+      if (objective === undefined) {
+        return [
+          {
+            path: ["objectives"],
+            found: "no objective for the cache: a drill of it has nothing to judge",
+            fix: "add cache: { recoveryTime: 5s }",
+          },
+        ];
+      }
+      if (cache.mode === "single" || objective.recoveryTime >= REDIS_FAILOVER) return [];
+      const found = `${seconds(objective.recoveryTime)}, but a failover of a Redis master takes ${seconds(REDIS_FAILOVER)}`;
+      return [{ path: ["objectives", "cache", "recoveryTime"], found, fix: "declare 3s or more" }];
+    },
+  },
+];
