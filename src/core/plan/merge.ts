@@ -1,5 +1,5 @@
 import type { Engine, HostPart, RenderContext } from "../engines/engine.ts";
-import type { DesiredHost, DesiredUser } from "./desired.ts";
+import type { DesiredDirectory, DesiredFile, DesiredHost, DesiredUser } from "./desired.ts";
 
 /**
  * What every host of the topology should have: the parts of all engines, merged per host.
@@ -22,7 +22,10 @@ function mergeParts(host: string, parts: readonly HostPart[]): DesiredHost {
     host,
     packages: [...new Set(all("packages"))].sort(),
     users: mergeUsers(all("users")),
-    directories: uniqueBy(all("directories"), (directory) => directory.path),
+    directories: uniqueBy(
+      [...dropInDirectories(all("files")), ...all("directories")],
+      (directory) => directory.path,
+    ),
     files: all("files"),
     units: all("units"),
     tasks: all("tasks"),
@@ -43,6 +46,14 @@ function mergeParts(host: string, parts: readonly HostPart[]): DesiredHost {
     desired.tasks.map((task) => task.id),
   );
   return desired;
+}
+
+/** systemd's packages do not bring the directories of drop-ins along. */
+function dropInDirectories(files: readonly DesiredFile[]): DesiredDirectory[] {
+  return files
+    .map((file) => /^\/etc\/systemd\/system\/[^/]+\.d(?=\/)/.exec(file.path)?.[0])
+    .filter((path) => path !== undefined)
+    .map((path) => ({ path, mode: 0o755, owner: "root:root" }));
 }
 
 function mergeUsers(users: readonly DesiredUser[]): DesiredUser[] {
