@@ -1,0 +1,69 @@
+/**
+ * The raw history of a drill: one record per request, one JSON line per record. Times are
+ * milliseconds since the start of the load, on the machine's monotonic clock.
+ */
+import { z } from "zod";
+
+/**
+ * What a request exercises; each is measured on its own. `read`: GET on a kept-alive connection;
+ * `read-fresh`: GET on a new connection each time (a new visitor); `write`: POST, kept alive.
+ */
+export const requestClasses = ["read", "read-fresh", "write"] as const;
+export type RequestClass = (typeof requestClasses)[number];
+
+/**
+ * `ok`: served. `failed`: certainly not done. `unknown`: it may or may not have been done (a timeout,
+ * or a write whose connection broke after it was sent).
+ */
+export type Outcome = "ok" | "failed" | "unknown";
+
+const recordSchema = z.strictObject({
+  seq: z.int().min(0),
+  class: z.enum(requestClasses),
+  client: z.int().min(0),
+  /** When the schedule wanted it sent: latency counts from here (no coordinated omission). */
+  intended: z.number(),
+  sent: z.number(),
+  done: z.number(),
+  outcome: z.enum(["ok", "failed", "unknown"]),
+  status: z.int().nullable(),
+  /** Kind of failure: an errno, an undici code or `http`; null when ok. */
+  error: z.string().nullable(),
+  /** Identifier of the write; null for reads. */
+  id: z.string().nullable(),
+});
+export type RequestRecord = Readonly<z.output<typeof recordSchema>>;
+
+const readBackSchema = z.strictObject({
+  id: z.string(),
+  /** Outcome of the write when it was made. */
+  outcome: z.enum(["ok", "failed", "unknown"]),
+  /** When the write was due, ms since the start of the load. */
+  intended: z.number(),
+  /** `same`: as written; `other`: another value; `absent`: 404; `unreadable`: no definite answer in time. */
+  found: z.enum(["same", "other", "absent", "unreadable"]),
+  /** How many entries the service returned for the id: more than one is a duplicate. */
+  copies: z.int().min(0),
+});
+/** What became of one write, read back after the last fault. */
+export type ReadBack = Readonly<z.output<typeof readBackSchema>>;
+
+export const formatLine = (record: RequestRecord | ReadBack): string => `${JSON.stringify(record)}\n`;
+
+export const parseHistory = (text: string): RequestRecord[] => parseLines(text, recordSchema);
+export const parseReadBack = (text: string): ReadBack[] => parseLines(text, readBackSchema);
+
+/** The value that the write with this id carries: derived, so that a read-back needs no memory. */
+export const valueOf = (id: string): string => `drill value of ${id}`;
+
+function parseLines<T>(text: string, schema: z.ZodType<T>): T[] {
+  const lines = text.split("\n");
+  lines.pop(); // "" after the last newline, or half a line that a killed generator left
+  return lines.map((line, index) => {
+    try {
+      return schema.parse(JSON.parse(line));
+    } catch (cause) {
+      throw new Error(`line ${index + 1} of the history is damaged`, { cause });
+    }
+  });
+}

@@ -1,0 +1,272 @@
+import { describe, expect, test } from "vitest";
+import type { ReadBack, RequestRecord } from "./history.ts";
+import { type Evidence, judge, type Marks, type Objectives, percentile } from "./judge.ts";
+
+const marks: Marks = {
+  fault: "app-kill",
+  title: "kill",
+  target: "app1",
+  baseline: 0,
+  inject: 1000,
+  prove: 1100,
+  heal: 4000,
+  recovered: 5000,
+  end: 8000,
+  tookEffect: true,
+  proof: "gone",
+  recoveredBy: "systemd",
+  notRecovered: null,
+};
+const objectives: Objectives = { recoveryTimeMs: 1000, noDataLoss: true, noIdempotentFailures: false };
+const SPACING = 100;
+const LATENCY = 5;
+
+type Change = (record: RequestRecord) => Partial<RequestRecord>;
+
+/** Four clients (two readers, one fresh reader, one writer), each every 100 ms for 10 s, served in 5 ms. */
+function history(change: Change): RequestRecord[] {
+  const classes = ["read", "read", "read-fresh", "write"] as const;
+  return Array.from({ length: 400 }, (_, seq): RequestRecord => {
+    const client = seq % classes.length;
+    const requestClass = classes[client] ?? "read";
+    const intended = seq * (SPACING / classes.length);
+    const served: RequestRecord = {
+      seq,
+      class: requestClass,
+      client,
+      intended,
+      sent: intended,
+      done: intended + LATENCY,
+      outcome: "ok",
+      status: 200,
+      error: null,
+      id: requestClass === "write" ? `run-${seq}` : null,
+    };
+    return { ...served, ...change(served) };
+  });
+}
+
+const allThere = (records: readonly RequestRecord[]): ReadBack[] =>
+  records.flatMap(({ id, outcome, intended }) =>
+    id === null ? [] : [{ id, outcome, intended, found: "same" as const, copies: 1 }],
+  );
+
+function evidenceOf(change: Change, readBack: (all: ReadBack[]) => ReadBack[] = (all) => all): Evidence {
+  const records = history(change);
+  return { history: records, readBack: readBack(allThere(records)), samplingMs: SPACING };
+}
+
+const within = (from: number, to: number, record: RequestRecord): boolean =>
+  record.intended >= from && record.intended < to;
+const refused = (record: RequestRecord): Partial<RequestRecord> => ({
+  outcome: "failed",
+  status: null,
+  error: "ECONNREFUSED",
+  done: record.intended + 1,
+});
+
+describe("outages", () => {
+  test("none: everything served in time", () => {
+    const result = judge(
+      evidenceOf(() => ({})),
+      marks,
+      objectives,
+    );
+    expect(result).toMatchObject({
+      verdict: "pass",
+      reasons: [],
+      longestOutageMs: 0,
+      unavailableMs: 0,
+      failedRequests: 0,
+      failedIdempotentRequests: 0,
+      acknowledgedWritesLost: 0,
+    });
+    // From baseline (0) to end (8 s), one write each 100 ms.
+    expect(result.acknowledgedWrites).toBe(80);
+  });
+
+  test("refusal: from the first refused request to the first answer of the same client", () => {
+    const result = judge(
+      evidenceOf((r) => (within(2000, 2600, r) ? refused(r) : {})),
+      marks,
+      objectives,
+    );
+    // Client 0 is refused at 2000 first; client 3 (due at 2575 last) is served at 2675 + 5 in its class;
+    // the longest class spans two clients (0 and 25 ms apart): 2000 to 2625 + 5.
+    expect(result.longestOutageMsByClass).toEqual({ read: 630, "read-fresh": 605, write: 605 });
+    expect(result.longestOutageMs).toBe(630);
+    expect(result.unavailableMs).toBe(680);
+    expect(result.failedRequests).toBe(24);
+    expect(result.failedIdempotentRequests).toBe(18);
+    expect(result.verdict).toBe("pass");
+  });
+
+  test("hang: answers that come when it ends are an outage although nothing failed", () => {
+    const result = judge(
+      evidenceOf((r) => (within(2000, 4000, r) ? { done: 4000 + LATENCY } : {})),
+      marks,
+      objectives,
+    );
+    expect(result.failedRequests).toBe(0);
+    expect(result.longestOutageMs).toBe(2005);
+    expect(result.verdict).toBe("fail");
+    expect(result.reasons[0]).toContain("2005 ms");
+  });
+
+  test("a hung request that is never answered ends its outage with the next one that is", () => {
+    const change: Change = (r) =>
+      r.client === 0 && r.intended === 2000
+        ? { outcome: "unknown", status: null, error: "timeout", done: 17_000 }
+        : {};
+    const result = judge(evidenceOf(change), marks, objectives);
+    expect(result.longestOutageMs).toBe(SPACING + LATENCY);
+    expect(result.failedRequests).toBe(1);
+  });
+
+  test("a set of sticky clients: the others being served does not hide it", () => {
+    const change: Change = (r) => (r.client === 1 && within(2000, 3000, r) ? refused(r) : {});
+    const result = judge(evidenceOf(change), marks, objectives);
+    expect(result.longestOutageMsByClass).toEqual({ read: 1005, "read-fresh": 0, write: 0 });
+    expect(result.unavailableMs).toBe(1005);
+  });
+
+  test("slow by more than 250 ms is an outage while it lasts, less is not", () => {
+    const slow = judge(
+      evidenceOf((r) => (r.seq === 80 ? { done: r.intended + 251 } : {})),
+      marks,
+      objectives,
+    );
+    expect(slow.longestOutageMs).toBe(251);
+    const tolerated = judge(
+      evidenceOf((r) => (r.seq === 80 ? { done: r.intended + 250 } : {})),
+      marks,
+      objectives,
+    );
+    expect(tolerated.longestOutageMs).toBe(0);
+  });
+
+  test("a lost SYN costs the fresh class its retransmission only", () => {
+    const change: Change = (r) => (r.seq === 82 ? { done: r.intended + 1010 } : {});
+    const result = judge(evidenceOf(change), marks, objectives);
+    expect(result.longestOutageMsByClass).toEqual({ read: 0, "read-fresh": 1010, write: 0 });
+  });
+
+  test("what never ends is cut at the end of the load, and counts", () => {
+    const result = judge(
+      evidenceOf((r) => (r.intended >= 6000 ? refused(r) : {})),
+      marks,
+      objectives,
+    );
+    expect(result.longestOutageMs).toBeGreaterThanOrEqual(3900);
+    expect(result.verdict).toBe("fail");
+  });
+
+  test("only the fault's own window counts, with what was under way when it began", () => {
+    const before = judge(
+      evidenceOf((r) => (within(0, 900, r) ? refused(r) : {})),
+      marks,
+      objectives,
+    );
+    expect(before.failedRequests).toBe(0);
+    const underWay = judge(
+      evidenceOf((r) => (r.intended === 975 ? { done: 1600 } : {})),
+      marks,
+      objectives,
+    );
+    expect(underWay.longestOutageMs).toBe(625);
+  });
+});
+
+describe("writes", () => {
+  const third: Change = () => ({});
+  test("an acknowledged write that is absent or changed is lost: fail, whatever else is in doubt", () => {
+    for (const found of ["absent", "other"] as const) {
+      const evidence = evidenceOf(third, (all) => all.map((w, i) => (i === 3 ? { ...w, found } : w)));
+      const result = judge(evidence, { ...marks, tookEffect: false }, objectives);
+      expect(result).toMatchObject({ acknowledgedWritesLost: 1, lostWrites: ["run-15"], verdict: "fail" });
+    }
+  });
+
+  test("a lost write is shown and accepted where the topology accepts loss", () => {
+    const evidence = evidenceOf(third, (all) => all.map((w, i) => (i === 3 ? { ...w, found: "absent" } : w)));
+    const result = judge(evidence, marks, { ...objectives, noDataLoss: false });
+    expect(result).toMatchObject({ acknowledgedWritesLost: 1, verdict: "pass" });
+  });
+
+  test("an unknown write may be there or not; a failed one that is there is a phantom", () => {
+    const change: Change = (r) => {
+      if (r.seq === 83) return { outcome: "unknown", status: null, error: "timeout" };
+      return r.seq === 87 ? refused(r) : {};
+    };
+    const result = judge(evidenceOf(change), marks, objectives);
+    expect(result).toMatchObject({ acknowledgedWritesLost: 0, phantomWrites: ["run-87"] });
+  });
+
+  test("two entries for one id are a duplicate", () => {
+    const evidence = evidenceOf(third, (all) => all.map((w, i) => (i === 4 ? { ...w, copies: 2 } : w)));
+    expect(judge(evidence, marks, objectives).duplicateWrites).toEqual(["run-19"]);
+  });
+
+  test("acknowledged and not read back: inconclusive, never pass", () => {
+    for (const readBack of [
+      (): ReadBack[] => [],
+      (all: ReadBack[]) => all.map((w) => ({ ...w, found: "unreadable" as const })),
+    ]) {
+      const result = judge(evidenceOf(third, readBack), marks, objectives);
+      expect(result).toMatchObject({
+        verdict: "inconclusive",
+        unverifiedWrites: 80,
+        acknowledgedWritesLost: 0,
+      });
+    }
+  });
+});
+
+describe("verdict", () => {
+  const slowFault: Change = (r) => (within(2000, 4000, r) ? { done: 4005 } : {});
+
+  test("idempotent failures fail only where the tier promises none", () => {
+    const evidence = evidenceOf((r) => (r.seq === 80 ? refused(r) : {}));
+    expect(judge(evidence, marks, objectives).verdict).toBe("pass");
+    expect(judge(evidence, marks, { ...objectives, noIdempotentFailures: true }).verdict).toBe("fail");
+  });
+
+  test("a fault without effect is inconclusive", () => {
+    const result = judge(
+      evidenceOf(() => ({})),
+      { ...marks, tookEffect: false },
+      objectives,
+    );
+    expect(result).toMatchObject({ verdict: "inconclusive", tookEffect: false });
+    expect(result.reasons[0]).toContain("no effect");
+  });
+
+  test("a late generator measured itself: inconclusive, even when the objective was missed", () => {
+    const late: Change = (r) => ({ ...slowFault(r), sent: r.intended + (r.seq % 50 === 0 ? 40 : 0) });
+    const result = judge(evidenceOf(late), marks, objectives);
+    expect(result).toMatchObject({ verdict: "inconclusive", sendLagP99Ms: 40 });
+    expect(result.reasons).toHaveLength(2);
+  });
+
+  test("not healthy again is a fail", () => {
+    const result = judge(
+      evidenceOf(() => ({})),
+      { ...marks, notRecovered: "data1 is stopped" },
+      objectives,
+    );
+    expect(result).toMatchObject({ verdict: "fail", reasons: ["not healthy again: data1 is stopped"] });
+  });
+
+  test("no load, no verdict", () => {
+    expect(judge({ history: [], readBack: [], samplingMs: 100 }, marks, objectives).verdict).toBe(
+      "inconclusive",
+    );
+  });
+});
+
+test("percentile is by nearest rank", () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+  expect(percentile(hundred, 0.99)).toBe(99);
+  expect(percentile(hundred, 1)).toBe(100);
+  expect(percentile([], 0.99)).toBe(0);
+});

@@ -1,0 +1,199 @@
+/** The verdict on one fault, from the recorded history: pure, so that a stored run can be judged again. */
+import type { ReadBack, RequestClass, RequestRecord } from "./history.ts";
+import { type Interval, isIn, lengthOf, outagesByClass, union } from "./outages.ts";
+
+export type Verdict = "pass" | "fail" | "inconclusive";
+
+/** A generator later than this (99th percentile) measured itself, not the service. */
+export const SEND_LAG_LIMIT_MS = 10;
+
+/** When the phases of one fault began, ms since the start of the load. */
+export interface Marks {
+  readonly fault: string;
+  readonly title: string;
+  readonly target: string;
+  readonly baseline: number;
+  readonly inject: number;
+  /** The proof was found or given up. */
+  readonly prove: number;
+  /** Healing began. */
+  readonly heal: number;
+  /** Healthy again by the engines' own account. */
+  readonly recovered: number;
+  readonly end: number;
+  readonly tookEffect: boolean;
+  readonly proof: string;
+  readonly recoveredBy: string;
+  /** What was still missing when waiting for recovery ended; null when all was healthy. */
+  readonly notRecovered: string | null;
+}
+
+export interface Objectives {
+  /** Longest outage that clients may see, ms. */
+  readonly recoveryTimeMs: number;
+  /** No acknowledged write may be lost. */
+  readonly noDataLoss: boolean;
+  /** Redundancy of the tier promises that no idempotent request fails. */
+  readonly noIdempotentFailures: boolean;
+}
+
+export interface FaultResult {
+  readonly fault: string;
+  readonly tookEffect: boolean;
+  readonly longestOutageMs: number;
+  readonly unavailableMs: number;
+  readonly failedRequests: number;
+  readonly failedIdempotentRequests: number;
+  readonly acknowledgedWrites: number;
+  readonly acknowledgedWritesLost: number;
+  readonly recoveredBy: string;
+  readonly verdict: Verdict;
+  readonly title: string;
+  readonly target: string;
+  readonly proof: string;
+  /** Why the verdict is not `pass`; empty when it is. */
+  readonly reasons: readonly string[];
+  readonly longestOutageMsByClass: Readonly<Record<RequestClass, number>>;
+  readonly failed: number;
+  readonly unknown: number;
+  /** Spacing of one client's requests: outages are known to about this. */
+  readonly samplingMs: number;
+  readonly sendLagP99Ms: number;
+  readonly requests: number;
+  readonly lostWrites: readonly string[];
+  /** Writes that had certainly not been done, and yet were found. */
+  readonly phantomWrites: readonly string[];
+  readonly duplicateWrites: readonly string[];
+  /** Acknowledged writes that could not be read back, so that nothing is known of them. */
+  readonly unverifiedWrites: number;
+}
+
+export interface Evidence {
+  readonly history: readonly RequestRecord[];
+  readonly readBack: readonly ReadBack[];
+  readonly samplingMs: number;
+}
+
+/** Nearest-rank percentile; 0 of nothing. */
+export function percentile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)] ?? 0;
+}
+
+/**
+ * Judges one fault.
+ * Outages and failures are those of requests under way between injection and end; writes are
+ * those made since the fault's baseline began, because a failover loses the newest first.
+ */
+export function judge(evidence: Evidence, marks: Marks, objectives: Objectives): FaultResult {
+  const measured = { ...measureRequests(evidence, marks), ...measureWrites(evidence, marks) };
+  const { verdict, reasons } = verdictOf(measured, marks, objectives);
+  return {
+    fault: marks.fault,
+    tookEffect: marks.tookEffect,
+    ...measured,
+    recoveredBy: marks.recoveredBy,
+    verdict,
+    title: marks.title,
+    target: marks.target,
+    proof: marks.proof,
+    reasons,
+  };
+}
+
+type RequestMeasures = ReturnType<typeof measureRequests>;
+type WriteMeasures = ReturnType<typeof measureWrites>;
+
+function measureRequests({ history, samplingMs }: Evidence, marks: Marks) {
+  const window: Interval = { from: marks.inject, to: marks.end };
+  const endOfLoad = history.reduce((latest, record) => Math.max(latest, record.done), marks.end);
+  const byClass = outagesByClass(history, window, endOfLoad);
+  const longest = (requestClass: RequestClass): number =>
+    round(Math.max(0, ...(byClass.get(requestClass) ?? []).map(lengthOf)));
+  const longestOutageMsByClass = {
+    read: longest("read"),
+    "read-fresh": longest("read-fresh"),
+    write: longest("write"),
+  };
+  const records = history.filter((record) => isIn(record, window));
+  const count = (test: (record: RequestRecord) => boolean): number => records.filter(test).length;
+  return {
+    longestOutageMs: Math.max(...Object.values(longestOutageMsByClass)),
+    unavailableMs: round(
+      union([...byClass.values()].flat()).reduce((total, interval) => total + lengthOf(interval), 0),
+    ),
+    failedRequests: count((record) => record.outcome !== "ok"),
+    failedIdempotentRequests: count((record) => record.outcome !== "ok" && record.class !== "write"),
+    failed: count((record) => record.outcome === "failed"),
+    unknown: count((record) => record.outcome === "unknown"),
+    longestOutageMsByClass,
+    samplingMs,
+    sendLagP99Ms: round(
+      percentile(
+        records.map((record) => record.sent - record.intended),
+        0.99,
+      ),
+    ),
+    requests: records.length,
+  };
+}
+
+function measureWrites({ history, readBack }: Evidence, marks: Marks) {
+  const inSegment = (time: number): boolean => time >= marks.baseline && time < marks.end;
+  const writes = readBack.filter((write) => inSegment(write.intended));
+  const acknowledged = writes.filter((write) => write.outcome === "ok");
+  const lost = acknowledged.filter((write) => write.found === "absent" || write.found === "other");
+  const acknowledgedWrites = history.filter(
+    (record) => record.class === "write" && record.outcome === "ok" && inSegment(record.intended),
+  ).length;
+  const verified = acknowledged.filter((write) => write.found !== "unreadable").length;
+  return {
+    acknowledgedWrites,
+    acknowledgedWritesLost: lost.length,
+    lostWrites: ids(lost),
+    phantomWrites: ids(writes.filter((write) => write.outcome === "failed" && write.copies > 0)),
+    duplicateWrites: ids(writes.filter((write) => write.copies > 1)),
+    unverifiedWrites: acknowledgedWrites - verified,
+  };
+}
+
+function verdictOf(
+  measured: RequestMeasures & WriteMeasures,
+  marks: Marks,
+  objectives: Objectives,
+): { verdict: Verdict; reasons: string[] } {
+  const certain: string[] = []; // whatever else was in doubt
+  const missed: string[] = [];
+  const doubts: string[] = [];
+  if (objectives.noDataLoss && measured.acknowledgedWritesLost > 0) {
+    certain.push(`${measured.acknowledgedWritesLost} acknowledged writes are lost; the objective is none`);
+  }
+  if (marks.notRecovered !== null) certain.push(`not healthy again: ${marks.notRecovered}`);
+  if (measured.longestOutageMs > objectives.recoveryTimeMs) {
+    missed.push(
+      `the longest outage was ${measured.longestOutageMs} ms; the objective is ${objectives.recoveryTimeMs} ms`,
+    );
+  }
+  if (objectives.noIdempotentFailures && measured.failedIdempotentRequests > 0) {
+    missed.push(
+      `${measured.failedIdempotentRequests} idempotent requests failed although another host could serve them`,
+    );
+  }
+  if (!marks.tookEffect) doubts.push(`the fault had no effect: ${marks.proof}`);
+  if (measured.requests === 0) doubts.push("no request was under way during the fault");
+  if (measured.sendLagP99Ms > SEND_LAG_LIMIT_MS) {
+    doubts.push(
+      `the load generator itself was late: send lag p99 ${measured.sendLagP99Ms} ms, limit ${SEND_LAG_LIMIT_MS} ms`,
+    );
+  }
+  if (measured.unverifiedWrites > 0) {
+    doubts.push(`${measured.unverifiedWrites} acknowledged writes could not be read back`);
+  }
+  const reasons = [...certain, ...missed, ...doubts];
+  // A missed time seen by a late generator, or under a fault that was none, proves nothing.
+  if (certain.length > 0 || (missed.length > 0 && doubts.length === 0)) return { verdict: "fail", reasons };
+  return { verdict: doubts.length > 0 ? "inconclusive" : "pass", reasons };
+}
+
+const ids = (writes: readonly ReadBack[]): string[] => writes.map((write) => write.id);
+const round = (ms: number): number => Math.round(ms * 10) / 10;
