@@ -1,0 +1,130 @@
+/** The load generator as its driver sees it: a child process in the clients' network. */
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { HoldfastError } from "../lib/errors.ts";
+import { type LoadConfig, parseLoadMessage } from "./loadgen/config.ts";
+import { waitFor } from "./wait.ts";
+
+export interface GeneratorLaunch {
+  /** Starts the generator: [node, bundle, "loadgen"]. */
+  readonly argv: readonly string[];
+  /** Network namespace it runs in: a name under /run/netns or a path; null: this one. */
+  readonly namespace: string | null;
+}
+
+/** A request without an answer for this long counts against a clean load; slower answers are normal under stress. */
+const STUCK_MS = 1000;
+
+export class LoadProcess {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #exited: Promise<number | null>;
+  readonly #started: Promise<void>;
+  #clock: bigint | undefined;
+  #stderr = "";
+  #hasExited = false;
+  /** Time of the last report with something bad in it, and of the last report at all; performance.now(). */
+  #lastBad = performance.now();
+  #lastReport = performance.now();
+  #lastBadReport = "no answer yet";
+
+  private constructor(launch: GeneratorLaunch, config: LoadConfig) {
+    const [command = "", ...args] = inNamespace(launch);
+    // Its own process group: Ctrl-C is the driver's to handle, which heals before it stops the load.
+    this.#child = spawn(command, args, { detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child.stdin.on("error", () => undefined); // its exit says more than EPIPE
+    this.#child.stdin.write(`${JSON.stringify(config)}\n`);
+    this.#child.stderr.on("data", (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-2000);
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#child.once("error", (error) => {
+        this.#stderr += error.message;
+        this.#hasExited = true;
+        resolve(null);
+      });
+      this.#child.once("close", (code) => {
+        this.#hasExited = true;
+        resolve(code);
+      });
+    });
+    const started = Promise.withResolvers<void>();
+    createInterface({ input: this.#child.stdout }).on("line", (line) => this.#read(line, started.resolve));
+    this.#started = Promise.race([started.promise, this.#exited.then(() => undefined)]);
+  }
+
+  /** Starts the load. @throws HoldfastError when the generator ends before it sends anything */
+  static async start(launch: GeneratorLaunch, config: LoadConfig): Promise<LoadProcess> {
+    const load = new LoadProcess(launch, config);
+    await load.#started;
+    if (load.#hasExited) throw load.#failure();
+    return load;
+  }
+
+  /** Runs the generator to its own end, as for a read-back. @throws HoldfastError when it fails */
+  static async runToEnd(launch: GeneratorLaunch, config: LoadConfig): Promise<void> {
+    const load = new LoadProcess(launch, config);
+    const code = await load.#exited;
+    if (code !== 0) throw load.#failure();
+  }
+
+  /** Milliseconds since the start of the load, on the history's clock. */
+  now(): number {
+    if (this.#clock === undefined) throw new Error("the load has not started");
+    return Number(process.hrtime.bigint() - this.#clock) / 1e6;
+  }
+
+  /**
+   * Waits until every answer of the last `forMs` was good.
+   * @returns null, or what clients still saw at the deadline
+   * @throws HoldfastError when the generator is gone
+   */
+  waitUntilClean(forMs: number, deadlineMs: number, signal?: AbortSignal): Promise<string | null> {
+    const since = performance.now(); // what was good before says nothing
+    const probe = (): Promise<string | null> => {
+      if (this.#hasExited) return Promise.resolve(null); // told apart below
+      const now = performance.now();
+      if (now - this.#lastReport > STUCK_MS) return Promise.resolve("the load generator does not report");
+      if (now - Math.max(since, this.#lastBad) < forMs) return Promise.resolve(this.#lastBadReport);
+      return Promise.resolve(null);
+    };
+    const options = { deadlineMs, intervalMs: 50, ...(signal === undefined ? {} : { signal }) };
+    return waitFor(probe, options).then((missing) => {
+      if (this.#hasExited) throw this.#failure();
+      return missing;
+    });
+  }
+
+  /** Ends the load cleanly and waits for its history. @throws HoldfastError when the history is not whole */
+  async stop(): Promise<void> {
+    if (!this.#hasExited) this.#child.kill("SIGTERM");
+    const code = await this.#exited;
+    if (code !== 0) throw this.#failure();
+  }
+
+  #read(line: string, started: () => void): void {
+    const message = parseLoadMessage(line);
+    this.#lastReport = performance.now();
+    if (message.type === "started") {
+      this.#clock = BigInt(message.clock);
+      started();
+    }
+    if (message.type !== "stats") return;
+    const { failed, unknown, oldestMs } = message;
+    if (failed + unknown === 0 && oldestMs < STUCK_MS) return;
+    this.#lastBad = this.#lastReport;
+    this.#lastBadReport = `${failed} requests failed, ${unknown} unknown, oldest without an answer ${oldestMs} ms`;
+  }
+
+  #failure(): HoldfastError {
+    return new HoldfastError(
+      `the load generator ended by itself: ${this.#stderr.trim() || "it said nothing"}`,
+    );
+  }
+}
+
+function inNamespace({ argv, namespace }: GeneratorLaunch): readonly string[] {
+  if (namespace === null) return argv;
+  const path = namespace.startsWith("/") ? namespace : `/run/netns/${namespace}`;
+  return ["nsenter", `--net=${path}`, "--", ...argv];
+}

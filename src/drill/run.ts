@@ -1,0 +1,149 @@
+/** A whole drill: one load over all its faults, one read-back at the end, one verdict per fault. */
+import { randomBytes } from "node:crypto";
+import type { Marks } from "../core/drill/judge.ts";
+import { objectivesOf } from "../core/drill/objectives.ts";
+import type { Rate } from "../core/drill/schedule.ts";
+import type { DrillSummary } from "../core/drill/summary.ts";
+import type { Topology } from "../core/topology/schema.ts";
+import { writeFileAtomic } from "../lib/atomic.ts";
+import { ExitStatus, HoldfastError } from "../lib/errors.ts";
+import type { Machine, Reporter } from "../ports.ts";
+import { createDeadMan } from "./deadman.ts";
+import type { Fault, FaultContext } from "./fault.ts";
+import { findFault } from "./faults/registry.ts";
+import { createFolder, type DrillRecord, filesIn, judgeFolder, writeRecord } from "./folder.ts";
+import { type GeneratorLaunch, LoadProcess } from "./load.ts";
+import type { LoadConfig } from "./loadgen/config.ts";
+import { DrillAborted, runFault } from "./phases.ts";
+
+export interface DrillOptions {
+  readonly topology: Topology;
+  readonly machines: readonly Machine[];
+  /** Name (under /run/netns) or path of the network namespace that the load comes from; null: this one. */
+  readonly clientNamespace: string | null;
+  readonly pki: { readonly caCertificate: string };
+  readonly apiToken: string;
+  /** Made by this run; holds everything it leaves. */
+  readonly folder: string;
+  /** Names of faults, injected one after the other. */
+  readonly faults: readonly string[];
+  /** Requests per second over all clients; default 200. */
+  readonly rate?: number;
+  readonly reporter: Reporter;
+  /** How to start the load generator: [node, bundle, "loadgen"]. */
+  readonly generatorArgv: readonly string[];
+  /** How to start the helper that powers a machine on after some seconds. */
+  readonly powerOnArgv: (machine: string, seconds: number) => readonly string[];
+  /** Ends the drill early: what is broken is healed first. */
+  readonly signal?: AbortSignal;
+}
+
+export const DEFAULT_RATE = 200;
+const CLIENTS = 20;
+/** Per fault, far above what any takes: the load ends by itself even if everything else hangs. */
+const LIMIT_PER_FAULT_MS = 10 * 60_000;
+const READ_BACK_LIMIT_MS = 60_000;
+
+/**
+ * Runs the faults under load and judges them.
+ * A service that is not healthy before a fault is a result (`aborted`), not an error.
+ * @throws HoldfastError (usage) for an unknown fault or a topology without a workload; when the load
+ * generator or the interrupt ends the drill: what was injected is healed then
+ */
+export async function runDrill(options: DrillOptions): Promise<DrillSummary> {
+  const faults = options.faults.map((name) => findFault(name, options.topology));
+  const rate: Rate = { perSecond: options.rate ?? DEFAULT_RATE, clients: CLIENTS };
+  const config = loadConfig(options, rate, faults.length);
+  await createFolder(options.folder);
+  const launch: GeneratorLaunch = { argv: options.generatorArgv, namespace: options.clientNamespace };
+  const load = await LoadProcess.start(launch, config);
+  let ran: Ran;
+  try {
+    ran = await runFaults(faults, load, options);
+  } finally {
+    await load.stop();
+  }
+  const record: DrillRecord = { topology: options.topology.name, rate, ...withEnd(ran, load.now()) };
+  await writeRecord(options.folder, record);
+  const reading = options.reporter.task("read every acknowledged write back");
+  await LoadProcess.runToEnd(launch, { ...config, mode: "read-back", limitMs: READ_BACK_LIMIT_MS });
+  reading.done();
+  const { faults: results } = await judgeFolder(options.folder);
+  const summary: DrillSummary = {
+    type: "summary",
+    topology: options.topology.name,
+    faults: results,
+    folder: options.folder,
+    aborted: record.aborted,
+  };
+  await writeFileAtomic(filesIn(options.folder).verdict, `${JSON.stringify(summary, null, 2)}\n`);
+  return summary;
+}
+
+type Ran = Pick<DrillRecord, "faults" | "aborted">;
+
+async function runFaults(faults: readonly Fault[], load: LoadProcess, options: DrillOptions): Promise<Ran> {
+  const { topology, machines, reporter } = options;
+  const context: FaultContext = { topology, machines, deadMan: createDeadMan(options.powerOnArgv) };
+  const signal = options.signal ?? new AbortController().signal;
+  const done: DrillRecord["faults"][number][] = [];
+  for (const fault of faults) {
+    const progress = reporter.task(fault.title);
+    try {
+      const marks = await runFault(fault, done.at(-1)?.end ?? 0, { context, load, progress, signal });
+      done.push({ ...marks, objectives: objectivesOf(topology, fault.tier) });
+      finish(progress, marks);
+      if (marks.notRecovered !== null && fault !== faults.at(-1)) {
+        return {
+          faults: done,
+          aborted: `not healthy again after ${fault.name}; the faults after it were left out`,
+        };
+      }
+    } catch (error) {
+      progress.fail((error as Error).message);
+      if (error instanceof DrillAborted) return { faults: done, aborted: error.message };
+      throw signal.aborted
+        ? new DrillAborted("the drill was interrupted; what it had broken is healed")
+        : error;
+    }
+  }
+  return { faults: done, aborted: null };
+}
+
+function finish(progress: ReturnType<Reporter["task"]>, marks: Marks): void {
+  if (marks.notRecovered === null) progress.done(marks.recoveredBy);
+  else progress.fail(`not healthy again: ${marks.notRecovered}`);
+}
+
+/** The last fault's window reaches to the end of the load, so that every write belongs to a fault. */
+const withEnd = ({ faults, aborted }: Ran, end: number): Ran => ({
+  aborted,
+  faults: faults.map((marks, index) => (index === faults.length - 1 ? { ...marks, end } : marks)),
+});
+
+function loadConfig(options: DrillOptions, rate: Rate, faults: number): LoadConfig {
+  const { entry, app, name } = options.topology;
+  if (app.workload === undefined) {
+    throw new HoldfastError(`topology ${name} does not say what a drill may send`, {
+      fix: "add `app.workload` with `read`, `write` and `readBack`",
+      exitStatus: ExitStatus.usage,
+    });
+  }
+  const files = filesIn(options.folder);
+  return {
+    mode: "load",
+    origin: `https://${entry.address.vip}:${entry.ports.https}`,
+    domain: entry.domain ?? null,
+    // An operator's own certificate is signed by somebody whom the system knows.
+    ca: entry.tls.source === "generated" ? options.pki.caCertificate : null,
+    token: options.apiToken,
+    workload: app.workload,
+    rate,
+    connectTimeoutMs: 500,
+    responseTimeoutMs: 15_000,
+    limitMs: faults * LIMIT_PER_FAULT_MS,
+    run: randomBytes(6).toString("hex"),
+    historyFile: files.history,
+    readBackFile: files.readBack,
+  };
+}
