@@ -15,11 +15,8 @@ export const agentConfigSchema = z.strictObject({
     }),
     healthFile: z.string(),
     address: z.strictObject({ vip: z.ipv4(), interface: z.string() }),
-    keepalived: z.strictObject({
-      /** Of the process that speaks VRRP. */
-      pidFile: z.string(),
-      deadAfterMs: milliseconds,
-    }),
+    /** How long no keepalived process may live before its address is removed. */
+    keepalived: z.strictObject({ deadAfterMs: milliseconds }),
   }),
 });
 

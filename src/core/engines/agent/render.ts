@@ -52,11 +52,8 @@ function agentConfig(topology: Topology): AgentConfig {
       probe: { url: "http://127.0.0.1:8404/healthz", intervalMs: 100, timeoutMs: 500, fall: 3, rise: 2 },
       healthFile: entryHealthFile,
       address: { vip: topology.entry.address.vip, interface: topology.network.interface },
-      keepalived: {
-        pidFile: "/run/vrrp.pid",
-        // Systemd restarts it after the delay; as long again for a busy machine, and then it is dead.
-        deadAfterMs: 2 * restartDelayMs(topology) + 500,
-      },
+      // systemd restarts it after the delay; as long again for a busy machine, and then it is dead
+      keepalived: { deadAfterMs: 2 * restartDelayMs(topology) + 500 },
     },
   };
 }

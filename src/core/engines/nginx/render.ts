@@ -44,10 +44,10 @@ function renderHost(context: RenderContext, host: string): HostPart {
 }
 
 /** Any answer will do: whether the services behind serve is the app unit's probe. */
-const readyProbe = (topology: Topology): string[] => [
-  ...["curl", "-sS", "-o", "/dev/null", "--max-time", "2", "--cacert", tlsPaths("nginx").ca],
-  `https://localhost:${topology.app.port}/`,
-];
+function readyProbe(topology: Topology): string[] {
+  const url = `https://localhost:${topology.app.port}/`;
+  return ["curl", "-sS", "-o", "/dev/null", "--max-time", "2", "--cacert", tlsPaths("nginx").ca, url];
+}
 
 const unitDropIn = `# Written by Holdfast.
 [Unit]

@@ -1,0 +1,92 @@
+import { networkInterfaces } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  stepHealth,
+  type HealthAction,
+  type HealthObservation,
+  type HealthState,
+} from "../core/decide/health.ts";
+import type { AgentConfig } from "../core/engines/agent/config.ts";
+import { readIfExists, writeFileAtomic } from "../lib/atomic.ts";
+import { execOk } from "../lib/exec.ts";
+import type { Reporter } from "../ports.ts";
+import { probeHttp } from "./probe.ts";
+import { livingProcess } from "./process.ts";
+
+type EntryConfig = AgentConfig["entry"];
+type Question = () => Promise<boolean>;
+
+/**
+ * The agent's loop on an entry host, until `signal` aborts. An error of one turn is told and the loop
+ * goes on: an agent that gives up helps nobody.
+ */
+export async function runEntryLoop(
+  config: EntryConfig,
+  { signal, reporter }: { readonly signal: AbortSignal; readonly reporter: Reporter },
+): Promise<void> {
+  const settings = { ...config.probe, deadAfterMs: config.keepalived.deadAfterMs };
+  const keepalivedAlive = livingProcess("keepalived");
+  let state: HealthState | null = null;
+  let lastError = "";
+  while (!signal.aborted) {
+    const start = performance.now();
+    try {
+      const observed = await observe(config, keepalivedAlive);
+      const step = stepHealth(settings, state, observed, performance.now());
+      if (step.state.verdict !== state?.verdict) reporter.info(verdictMessage(step.state, observed));
+      state = step.state;
+      for (const action of step.actions) await act(config, action, keepalivedAlive, reporter);
+      lastError = "";
+    } catch (error) {
+      const message = (error as Error).message;
+      if (message !== lastError) reporter.warn(message);
+      lastError = message;
+    }
+    const left = config.probe.intervalMs - (performance.now() - start);
+    await sleep(Math.max(10, left), undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function verdictMessage(state: HealthState, observed: HealthObservation): string {
+  return state.verdict === "healthy"
+    ? "HAProxy serves: this host may hold the address"
+    : `HAProxy does not serve (${observed.proxy}): this host gives the address away`;
+}
+
+async function observe(config: EntryConfig, keepalivedAlive: Question): Promise<HealthObservation> {
+  const [proxy, healthFile, alive] = await Promise.all([
+    probeHttp(config.probe.url, config.probe.timeoutMs),
+    readHealthFile(config.healthFile),
+    keepalivedAlive(),
+  ]);
+  return { proxy, healthFile, keepalived: alive ? "alive" : "dead", addressHeld: addressHeld(config) };
+}
+
+async function readHealthFile(path: string): Promise<HealthObservation["healthFile"]> {
+  // What cannot be read is written anew, and that error tells what is wrong.
+  const content = (await readIfExists(path).catch(() => null))?.trim();
+  return content === "0" ? "healthy" : content === "1" ? "fault" : "other";
+}
+
+function addressHeld({ address }: EntryConfig): boolean {
+  return networkInterfaces()[address.interface]?.some((own) => own.address === address.vip) ?? false;
+}
+
+async function act(
+  config: EntryConfig,
+  action: HealthAction,
+  keepalivedAlive: Question,
+  reporter: Reporter,
+): Promise<void> {
+  if (action.kind === "write-health-file") {
+    await writeFileAtomic(config.healthFile, action.verdict === "healthy" ? "0\n" : "1\n", 0o644);
+    return;
+  }
+  // It may have come back since it was observed, and the address would be its own again.
+  if (await keepalivedAlive()) return;
+  const { vip, interface: name } = config.address;
+  reporter.warn(`keepalived is dead and stays dead: removing its address ${vip} from ${name}`);
+  await execOk(["ip", "address", "del", `${vip}/32`, "dev", name], `remove ${vip} from ${name}`, {
+    timeoutMs: 5000,
+  });
+}

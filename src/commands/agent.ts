@@ -1,0 +1,40 @@
+import { readFile } from "node:fs/promises";
+import { runEntryLoop } from "../agent/entry.ts";
+import { agentConfigSchema, type AgentConfig } from "../core/engines/agent/config.ts";
+import { ExitStatus, HoldfastError } from "../lib/errors.ts";
+import { parseCommand } from "./arguments.ts";
+import type { CommandIo } from "./io.ts";
+
+const usage = "holdfast agent --config FILE";
+
+/** Runs this host's agent until it is told to stop: what holdfast-agent.service starts. */
+export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
+  const { values } = parseCommand(args, usage, { config: { type: "string" } }, 0);
+  if (values.config === undefined) {
+    throw new HoldfastError("the agent needs its configuration", {
+      fix: `usage: ${usage}`,
+      exitStatus: ExitStatus.usage,
+    });
+  }
+  const config = await readConfig(values.config);
+  await runEntryLoop(config.entry, io);
+  return ExitStatus.ok;
+}
+
+async function readConfig(path: string): Promise<AgentConfig> {
+  const fix = "run `holdfast up`: it writes the agent's configuration";
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new HoldfastError(`cannot read ${path}: ${(error as Error).message}`, { fix, cause: error });
+  }
+  try {
+    return agentConfigSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new HoldfastError(`${path} is not an agent's configuration: ${(error as Error).message}`, {
+      fix,
+      cause: error,
+    });
+  }
+}
