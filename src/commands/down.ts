@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { destroyLab } from "../hosts/lab/lab.ts";
+import { openLab } from "../hosts/lab/lab.ts";
 import { readIfExists } from "../lib/atomic.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { takeLock } from "../run/lock.ts";
@@ -31,11 +31,8 @@ export async function takeDown(name: string, io: CommandIo): Promise<string | un
   const directory = stateDirectory(io.home, name);
   const lock = await takeLock(directory, "down");
   try {
-    const task = io.reporter.task(`take ${name} down`);
-    await destroyLab({ home: io.home, name, reporter: io.reporter }).catch((error: unknown) => {
-      task.fail("something is left");
-      throw error;
-    });
+    const lab = await openLab({ home: io.home, name, reporter: io.reporter });
+    await lab.destroy();
     // Secrets and certificates go last: while machines exist, `up` must be able to go on with them.
     const entries = await readdir(directory);
     for (const entry of entries.filter((entry) => entry !== "drills")) {
@@ -43,7 +40,6 @@ export async function takeDown(name: string, io: CommandIo): Promise<string | un
     }
     const drills = entries.includes("drills");
     if (!drills) await rm(directory, { recursive: true });
-    task.done();
     return drills ? join(directory, "drills") : undefined;
   } finally {
     await lock.release();

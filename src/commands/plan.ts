@@ -14,7 +14,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   const { positionals } = parseCommand(args, usage, {});
   const loaded = await loadTopology(positionals[0], io);
   const state = await loadState(loaded.topology, loaded.file, io.root, io.home);
-  const provider = await openProvider(loaded.topology, io.home);
+  const provider = await openProvider(loaded.topology, io.home, io.reporter);
   const observed = await observeAll(state, provider.hosts);
   const { steps } = planAll(state, observed);
   for (const host of observed) {

@@ -51,7 +51,7 @@ export async function bringUp(loaded: LoadedTopology, io: CommandIo): Promise<Ru
     await writeFileAtomic(join(directory, "topology.json"), `${JSON.stringify({ file: loaded.file })}\n`);
     const state = await loadState(topology, loaded.file, io.root, io.home);
     await makeMachines(loaded, io);
-    const provider = await openProvider(topology, io.home);
+    const provider = await openProvider(topology, io.home, io.reporter);
     const done = await converge({ state, hosts: provider.hosts, reporter: io.reporter, signal: io.signal });
     return { state, provider, steps: done.steps.length };
   } finally {
@@ -76,6 +76,7 @@ async function makeMachines({ topology }: LoadedTopology, io: CommandIo): Promis
         memory: host.memory,
       })),
       image,
+      reserved: [topology.entry.address.vip],
     },
     { home: io.home, reporter: io.reporter },
   );

@@ -1,6 +1,6 @@
 import type { Topology } from "../core/topology/schema.ts";
 import { openLab } from "../hosts/lab/lab.ts";
-import type { Host, Machine } from "../ports.ts";
+import type { Host, Machine, Reporter } from "../ports.ts";
 
 /** Where a topology's hosts live, opened: nothing is made or changed by opening. */
 export interface Provider {
@@ -12,12 +12,7 @@ export interface Provider {
   readonly clientNamespace: string;
 }
 
-export async function openProvider(topology: Topology, home: string): Promise<Provider> {
-  const lab = await openLab({ home, name: topology.name });
-  const machines = lab?.machines ?? [];
-  return {
-    machines,
-    hosts: new Map(machines.map((machine): [string, Host] => [machine.name, machine])),
-    clientNamespace: `hf-${topology.name}-client`,
-  };
+export async function openProvider(topology: Topology, home: string, reporter: Reporter): Promise<Provider> {
+  const { machines, clientNamespace } = await openLab({ home, name: topology.name, reporter });
+  return { machines, clientNamespace, hosts: new Map(machines.map((machine): [string, Host] => [machine.name, machine])) };
 }
