@@ -82,8 +82,9 @@ describe("patroni.yml", () => {
 
   it("lets nobody in without TLS and a password, except the operating system's postgres user", () => {
     const rules = patroniYaml(() => {}).postgresql.pg_hba;
-    const [local, ...others] = rules;
-    expect(local).toBe("local all postgres peer");
+    const [superuser, replication, ...others] = rules;
+    expect(superuser).toBe("local all postgres peer");
+    expect(replication).toBe("local replication replicator scram-sha-256");
     expect(others.length).toBeGreaterThan(0);
     for (const rule of others) expect(rule).toMatch(/^hostssl .* \d+\.\d+\.\d+\.\d+\/32 scram-sha-256$/);
   });

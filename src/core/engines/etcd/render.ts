@@ -42,7 +42,7 @@ function renderMember(context: RenderContext, host: string): HostPart {
   ];
   return {
     host,
-    packages: ["etcd-server", "etcd-client"],
+    packages: ["etcd-server", "etcd-client", "curl"],
     directories: [
       ...tls.directories,
       { path: "/etc/holdfast/etcd", mode: 0o755, owner: "root:root" },
@@ -55,7 +55,9 @@ function renderMember(context: RenderContext, host: string): HostPart {
         name: "etcd.service",
         phase: Phase.coordination,
         state: "running",
-        files: files.map((file) => file.path).filter((path) => path !== etcdPaths.client),
+        files: files
+          .map((file) => file.path)
+          .filter((path) => path !== etcdPaths.client && path !== etcdPaths.prepare),
         onChange: "restart",
         // A linearizable read: true only when a quorum answers. All members start in the same phase.
         ready: [

@@ -33,6 +33,8 @@ rm -f "$runtime"
 [ -d "$ETCD_DATA_DIR/member" ] && exit 0
 
 for endpoint in ${others.join(" ")}; do
+  # etcdctl takes seconds to say that nobody listens, curl none.
+  curl --silent --output /dev/null --max-time 2 --cacert ${tls.ca} --cert ${tls.certificate} --key ${tls.key} "$endpoint/version" || continue
   members=$(/etc/holdfast/etcd/etcdctl --endpoints="$endpoint" --dial-timeout=1s --command-timeout=2s member list) || continue
   # Lines: "id, started|unstarted, name, peer URLs, client URLs, learner"
   line=$(printf '%s\\n' "$members" | grep -F "$peer" || true)

@@ -67,6 +67,7 @@ postgresql:
   bin_dir: ${binDirectory(database.version)}
   pgpass: /run/patroni/pgpass
   use_unix_socket: true
+  use_unix_socket_repl: true
   authentication:
     superuser: { username: postgres, password: ${q(secret("postgres-superuser"))}, ${verifyFull} }
     replication: { username: replicator, password: ${q(secret("postgres-replication"))}, ${verifyFull} }
@@ -104,6 +105,8 @@ function accessRules({ topology }: RenderContext): string[] {
   const data = addresses(database.hosts);
   return [
     "local all postgres peer",
+    // Patroni asks its own PostgreSQL for its timeline.
+    "local replication replicator scram-sha-256",
     ...data.map((peer) => `hostssl replication replicator ${peer} scram-sha-256`),
     ...data.map((peer) => `hostssl postgres rewinder ${peer} scram-sha-256`),
     ...data.map((peer) => `hostssl all postgres ${peer} scram-sha-256`),

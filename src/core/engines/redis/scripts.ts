@@ -19,7 +19,9 @@ exec redis-cli --no-auth-warning --tls --cacert ${tlsPaths("redis").ca} "$@"
 export function clusterScript(topology: Topology): string {
   const nodes = redisNodes(topology);
   const ranges = slotRanges(new Set(nodes.map((node) => node.shard)).size);
-  const table = nodes
+  // Masters first: a replica has nobody to follow until its master has taken its slots.
+  const table = ["master", "replica"]
+    .flatMap((role) => nodes.filter((node) => node.role === role))
     .map(({ address, port, shard, role }) => {
       const range = ranges[shard] ?? { first: 0, last: -1 };
       return `${address} ${port} ${shard} ${role} ${range.first} ${range.last}`;
@@ -145,7 +147,7 @@ form)
       elif place form && serving; then exit 0
       fi
     fi
-    sleep 0.5
+    sleep 0.2
   done
   echo "$problem" >&2
   exit 1
