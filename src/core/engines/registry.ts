@@ -18,9 +18,9 @@ export const engines: readonly Engine[] = [
   etcd,
   postgres,
   redis,
-  app,
-  nginx,
   haproxy,
+  nginx,
+  app, // after nginx: its ready probe goes through it
   keepalived,
   agent,
 ];

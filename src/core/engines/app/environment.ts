@@ -1,4 +1,5 @@
 import type { Topology } from "../../topology/schema.ts";
+import { addressOf } from "../address.ts";
 import { readOnlyPort } from "../haproxy/database.ts";
 import { tlsPaths } from "../tls.ts";
 
@@ -48,14 +49,15 @@ export function environmentFile(topology: Topology, host: string): string {
   return `# Written by Holdfast.\n${lines.join("\n")}\n`;
 }
 
-function cacheVariables({ cache, ...topology }: Topology): Record<string, string> {
+function cacheVariables(topology: Topology): Record<string, string> {
+  const { cache } = topology;
   if (cache === undefined) return {};
   const ports = cache.mode === "cluster" ? [cache.port, cache.port + 1] : [cache.port];
   const hosts = cache.mode === "cluster" ? cache.hosts : cache.hosts.slice(0, 1);
   return {
     REDIS_MODE: cache.mode,
     REDIS_NODES: hosts
-      .flatMap((host) => ports.map((port) => `${topology.hosts[host]?.address}:${port}`))
+      .flatMap((host) => ports.map((port) => `${addressOf(topology, host)}:${port}`))
       .join(","),
     REDIS_PASSWORD_FILE: appFiles.redisPassword,
     REDIS_CA_FILE: tlsPaths("app").ca,
@@ -70,5 +72,3 @@ function storageVariables({ storage }: Topology): Record<string, string> {
     TRAIL_REQUIRE_MOUNT: storage.source.kind === "local" ? "0" : "1",
   };
 }
-
-const addressOf = (topology: Topology, host: string): string => topology.hosts[host]?.address ?? "";

@@ -1,4 +1,5 @@
 import type { Topology } from "../../topology/schema.ts";
+import { addressOf } from "../address.ts";
 import { haproxyFiles, section } from "./paths.ts";
 
 /** Patroni's REST API: says which host is primary. */
@@ -60,7 +61,7 @@ function backend(topology: Topology, name: string, path: string, lines: readonly
     `default-server check port ${patroniPort} check-ssl verify required ca-file ${haproxyFiles.ca} on-marked-down shutdown-sessions`,
     ...topology.database.hosts.map(
       (host) =>
-        `server ${host} ${topology.hosts[host]?.address}:${topology.database.port} check-sni ${host} verifyhost ${host}`,
+        `server ${host} ${addressOf(topology, host)}:${topology.database.port} check-sni ${host} verifyhost ${host}`,
     ),
   ]);
 }

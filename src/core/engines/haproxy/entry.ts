@@ -1,4 +1,5 @@
 import type { Topology } from "../../topology/schema.ts";
+import { addressOf } from "../address.ts";
 import { haproxyFiles, section } from "./paths.ts";
 
 /** The role *entry*: what clients reach on the virtual address, and the pool of app hosts behind it. */
@@ -97,7 +98,7 @@ function poolSection(topology: Topology): string {
 
 function serverLine(topology: Topology, name: string, port: number): string {
   const cookie = topology.entry.affinity === "cookie" ? ` cookie ${name}` : "";
-  return `server ${name} ${topology.hosts[name]?.address}:${port} sni str(${name}) check-sni ${name} verifyhost ${name}${cookie}`;
+  return `server ${name} ${addressOf(topology, name)}:${port} sni str(${name}) check-sni ${name} verifyhost ${name}${cookie}`;
 }
 
 /** Once a check or a request has failed, the next check decides quickly. */
@@ -118,9 +119,9 @@ function affinityLines(topology: Topology): string[] {
 function peersSection(topology: Topology, host: string): string {
   const others = topology.entry.hosts.filter((name) => name !== host);
   return section("peers entry", [
-    `bind ${topology.hosts[host]?.address}:10000 ssl crt ${haproxyFiles.hostPair} ca-file ${haproxyFiles.ca} verify required`,
+    `bind ${addressOf(topology, host)}:10000 ssl crt ${haproxyFiles.hostPair} ca-file ${haproxyFiles.ca} verify required`,
     `default-server ssl crt ${haproxyFiles.hostPair} ca-file ${haproxyFiles.ca} verify required`,
     `server ${host}`,
-    ...others.map((name) => `server ${name} ${topology.hosts[name]?.address}:10000 verifyhost ${name}`),
+    ...others.map((name) => `server ${name} ${addressOf(topology, name)}:10000 verifyhost ${name}`),
   ]);
 }

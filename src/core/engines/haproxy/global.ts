@@ -46,10 +46,11 @@ const ciphers = [
 
 /**
  * A connection with TLS on both sides takes about 100 KiB (two buffers of 16 KiB, two TLS states):
- * with one per 128 KiB of memory, HAProxy refuses before the kernel kills it.
+ * with one per 128 KiB of memory, HAProxy refuses before the kernel kills it. Never more than fit
+ * into the descriptors that its unit allows.
  */
 const maxConnections = (memory: number): number =>
-  Math.min(50_000, Math.max(1000, Math.floor(memory / (128 * 1024))));
+  Math.min(8000, Math.max(1000, Math.floor(memory / (128 * 1024))));
 
 /**
  * Health, statistics and metrics, on the loopback only. `/healthz` says that HAProxy serves, and

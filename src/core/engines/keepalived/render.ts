@@ -1,5 +1,6 @@
 import { Phase } from "../../plan/desired.ts";
 import type { Topology } from "../../topology/schema.ts";
+import { addressOf } from "../address.ts";
 import { dropIn, textFile } from "../base/files.ts";
 import type { Engine, HostPart } from "../engine.ts";
 import { priorityOf, restartDelayMs } from "./timing.ts";
@@ -61,8 +62,6 @@ function renderHost(topology: Topology, host: string, index: number): HostPart {
 const tmpfilesConfig = `# Written by Holdfast.
 f ${entryHealthFile} 0644 root root - 0
 `;
-
-const addressOf = (topology: Topology, host: string): string => topology.hosts[host]?.address ?? "";
 
 function peersOf(topology: Topology, host: string): string[] {
   return topology.entry.hosts.filter((name) => name !== host).map((name) => addressOf(topology, name));

@@ -1,4 +1,5 @@
 import type { Topology } from "../../topology/schema.ts";
+import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 
 const tls = tlsPaths("nginx");
@@ -8,7 +9,7 @@ export function nginxConfig(topology: Topology, host: string): string {
   return `# Written by Holdfast.
 user www-data;
 worker_processes auto;
-worker_rlimit_nofile 65536;
+worker_rlimit_nofile 20000;
 pid /run/nginx.pid;
 error_log syslog:server=unix:/dev/log,facility=daemon,tag=nginx,nohostname warn;
 
@@ -35,7 +36,7 @@ http {
     keepalive_requests 10000;
 
     # the client's address as the entry hosts tell it; nobody else is believed
-${topology.entry.hosts.map((name) => `    set_real_ip_from ${topology.hosts[name]?.address};`).join("\n")}
+${topology.entry.hosts.map((name) => `    set_real_ip_from ${addressOf(topology, name)};`).join("\n")}
     real_ip_header X-Forwarded-For;
 
     ssl_certificate ${tls.certificate};

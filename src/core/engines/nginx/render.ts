@@ -56,5 +56,5 @@ StartLimitIntervalSec=0
 [Service]
 Restart=always
 RestartSec=100ms
-LimitNOFILE=65536
+LimitNOFILE=20000
 `;
