@@ -8,6 +8,7 @@ import {
   readdir,
   rename,
   rm,
+  rmdir,
   statfs,
   writeFile,
 } from "node:fs/promises";

@@ -10,7 +10,15 @@ import { launch } from "./launch.ts";
 import { mountOverlay, unmountUnder } from "./mounts.ts";
 import * as names from "./names.ts";
 import { type NetworkSpec, plugIn, setLink, unplug } from "./network.ts";
-import { childrenOf, isAlive, isNamespaceInit, identify, type ProcessId, signal } from "./processes.ts";
+import {
+  childrenOf,
+  isAlive,
+  isNamespaceInit,
+  isRunning,
+  identify,
+  type ProcessId,
+  signal,
+} from "./processes.ts";
 import {
   type BootRecord,
   currentBoot,
@@ -39,6 +47,8 @@ export class LabMachine implements Machine {
   readonly name: string;
   readonly address: string;
   readonly paths: names.MachinePaths;
+  /** Base image directory that its disk stands on. */
+  readonly image: string;
   readonly #lab: string;
   readonly #network: NetworkSpec;
   readonly #record: MachineRecord;
@@ -49,6 +59,7 @@ export class LabMachine implements Machine {
     this.name = record.name;
     this.address = record.address;
     this.paths = names.machinePaths(home, lab.name, record.name);
+    this.image = record.image;
     this.#lab = lab.name;
     this.#network = { ...lab, lab: lab.name };
     this.#record = record;
@@ -77,7 +88,7 @@ export class LabMachine implements Machine {
           ...options,
         },
       );
-      if (isAlive(leader)) return result;
+      if (isRunning(leader)) return result;
     } catch (error) {
       if (!(error instanceof ExecTimeout)) throw error;
       throw new HostUnreachable(
@@ -145,6 +156,12 @@ export class LabMachine implements Machine {
     await rm(this.paths.directory, { recursive: true, force: true });
   }
 
+  /** Makes a disk this machine's own; the machine id comes last, because its presence says that the disk is complete. */
+  async writeIdentity(layer: string): Promise<void> {
+    await writeFile(join(layer, "etc/hostname"), `${this.name}\n`);
+    await writeFile(join(layer, "etc/machine-id"), `${names.machineId(this.#lab, this.name)}\n`);
+  }
+
   async #requireRunning(): Promise<BootRecord> {
     const boot = await currentBoot(this.paths);
     if (boot === undefined) throw new HostUnreachable(this.name, "it is off", "power it on");
@@ -176,13 +193,10 @@ export class LabMachine implements Machine {
   async #prepareDisk(): Promise<void> {
     const { upper, work, root } = this.paths;
     for (const path of [upper, work, root]) await mkdir(path, { recursive: true, mode: 0o755 });
-    const etc = join(upper, "etc");
-    if ((await readIfExists(join(etc, "machine-id"))) === null) {
-      await mkdir(etc, { recursive: true, mode: 0o755 });
-      await writeFile(join(etc, "hostname"), `${this.name}\n`);
-      await writeFile(join(etc, "hosts"), `127.0.0.1 localhost\n${this.#hosts}`);
-      // Last: its presence says that the disk is complete.
-      await writeFile(join(etc, "machine-id"), `${names.machineId(this.#lab, this.name)}\n`);
+    if ((await readIfExists(join(upper, "etc/machine-id"))) === null) {
+      await mkdir(join(upper, "etc"), { recursive: true, mode: 0o755 });
+      await writeFile(join(upper, "etc/hosts"), `127.0.0.1 localhost\n${this.#hosts}`);
+      await this.writeIdentity(upper);
     }
     await mountOverlay({ lower: this.#record.image, upper, work, root });
   }

@@ -21,6 +21,15 @@ export function isAlive(process: ProcessId): boolean {
   return identify(process.pid)?.startTime === process.startTime;
 }
 
+/**
+ * True while the process does its work. The first process of a PID namespace that is being killed
+ * stays visible until all the others are dead, but is no longer running.
+ */
+export function isRunning(process: ProcessId): boolean {
+  const exiting = ((statFields(process.pid)?.flags ?? 0) & 0x4) !== 0; // PF_EXITING of linux/sched.h
+  return isAlive(process) && !exiting;
+}
+
 /** Sends a signal to exactly that process; nothing when it is gone. */
 export function signal(target: ProcessId, name: NodeJS.Signals): void {
   if (!isAlive(target)) return;
@@ -75,7 +84,9 @@ async function allPids(): Promise<number[]> {
   return entries.filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
-function statFields(pid: number): { state: string; parent: number; startTime: string } | undefined {
+function statFields(
+  pid: number,
+): { state: string; parent: number; flags: number; startTime: string } | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -85,7 +96,8 @@ function statFields(pid: number): { state: string; parent: number; startTime: st
   // The command name (field 2) is in parentheses and may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const [state, parent] = fields;
+  const flags = Number(fields[6]);
   const startTime = fields[19];
   if (state === undefined || parent === undefined || startTime === undefined) return undefined;
-  return { state, parent: Number(parent), startTime };
+  return { state, parent: Number(parent), flags, startTime };
 }

@@ -1,5 +1,6 @@
 import { access, mkdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { readIfExists, writeFileAtomic } from "../../lib/atomic.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { execOk } from "../../lib/exec.ts";
 import type { LabMachine } from "./machine.ts";
@@ -20,8 +21,17 @@ export async function snapshot(machine: LabMachine, directory: string): Promise<
     });
   }
   if (await exists(directory)) throw new HoldfastError(`snapshot directory ${directory} exists already`);
-  await mkdir(dirname(directory), { recursive: true, mode: 0o700 });
-  await copyLayer(machine.paths.upper, directory);
+  const unfinished = `${directory}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  try {
+    await mkdir(unfinished, { recursive: true, mode: 0o700 });
+    await copyLayer(machine.paths.upper, join(unfinished, "upper"));
+    await writeFileAtomic(join(unfinished, "snapshot.json"), JSON.stringify({ image: machine.image }));
+    await rename(unfinished, directory);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /**
@@ -36,13 +46,27 @@ export async function restore(machine: LabMachine, directory: string): Promise<v
       fix: "power it off first",
     });
   }
-  if (!(await exists(directory))) throw new HoldfastError(`there is no snapshot ${directory}`);
+  const description = await readIfExists(join(directory, "snapshot.json"));
+  if (description === null) throw new HoldfastError(`there is no snapshot in ${directory}`);
+  const { image } = JSON.parse(description) as { image: string };
+  if (image !== machine.image) {
+    throw new HoldfastError(
+      `the snapshot in ${directory} stands on base image ${image}, machine ${machine.name} on ${machine.image}`,
+      { fix: "restore it to a machine of the same base image" },
+    );
+  }
   const { upper, work } = machine.paths;
   const incoming = join(machine.paths.directory, "upper.incoming");
   const old = join(machine.paths.directory, "upper.old");
   await rm(incoming, { recursive: true, force: true });
   await rm(old, { recursive: true, force: true });
-  await copyLayer(directory, incoming);
+  try {
+    await copyLayer(join(directory, "upper"), incoming);
+    await machine.writeIdentity(incoming);
+  } catch (error) {
+    await rm(incoming, { recursive: true, force: true });
+    throw error;
+  }
   await rename(upper, old);
   await rename(incoming, upper);
   await rm(old, { recursive: true, force: true });
@@ -51,19 +75,11 @@ export async function restore(machine: LabMachine, directory: string): Promise<v
 
 /** Copies with owners, times, and what makes an overlay's layer: whiteouts (devices) and trusted.* attributes. */
 async function copyLayer(from: string, to: string): Promise<void> {
-  const unfinished = `${to}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
-  try {
-    await execOk(
-      ["cp", "--archive", "--reflink=auto", "--sparse=always", "--no-target-directory", from, unfinished],
-      `copying ${from}`,
-      { timeoutMs: copyTimeoutMs },
-    );
-    await rename(unfinished, to);
-  } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
-    throw error;
-  }
+  await execOk(
+    ["cp", "--archive", "--reflink=auto", "--sparse=always", "--no-target-directory", from, to],
+    `copying ${from}`,
+    { timeoutMs: copyTimeoutMs },
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { readIfExists, writeFileAtomic } from "../../lib/atomic.ts";
 import { join } from "node:path";
 import type { Cgroups } from "./cgroup.ts";
 import { labDirectory, type MachinePaths } from "./names.ts";
-import { isAlive, type ProcessId } from "./processes.ts";
+import { isRunning, type ProcessId } from "./processes.ts";
 
 export interface MachineRecord {
   readonly name: string;
@@ -55,7 +55,7 @@ export async function writeBoot(paths: MachinePaths, record: BootRecord): Promis
 /** The boot that is going on; undefined when the machine is off. */
 export async function currentBoot(paths: MachinePaths): Promise<BootRecord | undefined> {
   const boot = await readBoot(paths);
-  return boot !== undefined && isAlive(boot.leader ?? boot.supervisor) ? boot : undefined;
+  return boot !== undefined && isRunning(boot.leader ?? boot.supervisor) ? boot : undefined;
 }
 
 async function readJson<T>(path: string): Promise<T | undefined> {

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { parseHierarchies } from "./cgroup.ts";
+
+const line = (mount: string, type: string, options: string) =>
+  `38 31 0:35 / ${mount} rw,relatime shared:9 - ${type} ${type} rw,${options}`;
+
+test("pure cgroup v2", () => {
+  expect(parseHierarchies(line("/sys/fs/cgroup", "cgroup2", "nsdelegate"))).toEqual([
+    { mount: "/sys/fs/cgroup", kind: "unified" },
+  ]);
+});
+
+test("hybrid: v2, systemd's own and the freezer, v2 first; other controllers are left alone", () => {
+  const text = [
+    line("/sys/fs/cgroup/memory", "cgroup", "memory"),
+    line("/sys/fs/cgroup/freezer", "cgroup", "freezer"),
+    line("/sys/fs/cgroup/systemd", "cgroup", "xattr,name=systemd"),
+    line("/sys/fs/cgroup/unified", "cgroup2", "nsdelegate"),
+    line("/", "ext4", "discard"),
+  ].join("\n");
+  expect(parseHierarchies(text).map(({ kind }) => kind)).toEqual(["unified", "systemd", "freezer"]);
+});
+
+test("none", () => {
+  expect(parseHierarchies(line("/", "ext4", "discard"))).toEqual([]);
+});

@@ -1,0 +1,144 @@
+import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { createLab, openLab } from "../../src/hosts/lab/lab.ts";
+import { execOk } from "../../src/lib/exec.ts";
+import { poll } from "../../src/lib/retry.ts";
+import {
+  home,
+  must,
+  node,
+  randomName,
+  randomNetwork,
+  testLabSpec,
+  testReporter,
+  withLab,
+} from "../support/lab.ts";
+
+const reporter = testReporter();
+
+/** Looks for traces of a lab with other means than the product's own proof. */
+async function traces(name: string): Promise<string[]> {
+  const found = [
+    ...readdirSync("/run/netns").filter((entry) => entry.includes(name)),
+    ...readFileSync("/proc/mounts", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(`/${name}/`)),
+    ...(await execOk(["find", "/sys/fs/cgroup", "-type", "d", "-path", `*${name}*`], "find")).split("\n"),
+    ...(await execOk(["ps", "-ww", "-eo", "pid,args"], "ps"))
+      .split("\n")
+      .filter((line) => line.includes(`/${name}/`)),
+  ];
+  if (existsSync(`${home}/labs/${name}`)) found.push("directory");
+  return found.filter((line) => line !== "");
+}
+
+describe("destroy", () => {
+  test("leaves nothing, and works twice and on what never existed", async () => {
+    const spec = await testLabSpec();
+    const lab = await createLab(spec, { home, reporter });
+    expect(await traces(spec.name)).not.toEqual([]);
+    // A process that no record knows, in the clients' namespace.
+    const stray = spawn("ip", ["netns", "exec", lab.clientNamespace, "sleep", "1000"], { stdio: "ignore" });
+    const ended = once(stray, "exit");
+    await poll(async () => readFileSync(`/proc/${stray.pid}/cmdline`, "utf8").startsWith("sleep"), {
+      deadlineMs: 10_000,
+      what: "the stray process",
+    });
+    await lab.machine("m2").pause();
+    await lab.destroy();
+    expect((await ended)[1]).toBe("SIGKILL");
+    expect(await traces(spec.name)).toEqual([]);
+    await lab.destroy();
+    await (await openLab({ home, name: randomName(), reporter })).destroy();
+  });
+
+  test("removes what a killed creation left, at whatever point it was killed", async () => {
+    const rounds = 10;
+    let inTheMiddle = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const spec = await testLabSpec({ machines: ["m1", "m2", "m3"] });
+      const script = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
+      const child = spawn(node, [script], { stdio: ["pipe", "pipe", "inherit"] });
+      const ended = once(child, "exit");
+      child.stdin.end(JSON.stringify(spec));
+      await once(child.stdout, "data");
+      // A creation takes 300 to 900 ms here: the points are spread over it and a little beyond.
+      const after = Math.round((round / rounds) * 900) + randomInt(0, 90);
+      await sleep(after);
+      child.kill("SIGKILL");
+      await ended;
+      if ((await traces(spec.name)).length > 0) inTheMiddle += 1;
+      await (await openLab({ home, name: spec.name, reporter })).destroy();
+      expect({ after, left: await traces(spec.name) }).toEqual({ after, left: [] });
+    }
+    // At least one of the points must have been in the middle, or this has tested nothing.
+    expect(inTheMiddle).toBeGreaterThan(0);
+  });
+
+  test("a killed creation converges when it is run again", async () => {
+    const spec = await testLabSpec();
+    try {
+      for (const after of [60, 200, 350]) {
+        const script = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
+        const child = spawn(node, [script], { stdio: ["pipe", "pipe", "inherit"] });
+        const ended = once(child, "exit");
+        child.stdin.end(JSON.stringify(spec));
+        await once(child.stdout, "data");
+        await sleep(after);
+        child.kill("SIGKILL");
+        await ended;
+      }
+      const lab = await createLab(spec, { home, reporter });
+      expect(await must(lab.machine("m1"), "ping", "-c1", "-W1", "m2")).toContain("1 received");
+    } finally {
+      await (await openLab({ home, name: spec.name, reporter })).destroy();
+    }
+  });
+
+  test("machines outlive the process that made them", async () => {
+    const spec = await testLabSpec();
+    try {
+      const script = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
+      const child = spawn(node, [script], { stdio: ["pipe", "ignore", "inherit"] });
+      child.stdin.end(JSON.stringify(spec));
+      expect(await once(child, "exit")).toEqual([0, null]);
+      const lab = await openLab({ home, name: spec.name, reporter });
+      expect(await must(lab.machine("m1"), "cat", "/etc/hostname")).toBe("m1\n");
+    } finally {
+      await (await openLab({ home, name: spec.name, reporter })).destroy();
+    }
+  });
+});
+
+describe("several labs", () => {
+  test("run side by side, and end without each other", async () => {
+    const names = ["shop", "shop-m1"].map((end) => `${randomName()}-${end}`);
+    // Names one of which begins the other: their namespaces and cgroups must not be mistaken.
+    const [first, second] = [names[0] ?? "", `${names[0]}-m1`];
+    await withLab({ name: first, machines: ["m1", "m2"] }, async (one) => {
+      await withLab({ name: second, machines: ["m1"] }, async (two) => {
+        const address = two.machine("m1").address;
+        expect((await one.machine("m1").run(["ping", "-c1", "-W1", address])).code).not.toBe(0);
+      });
+      expect(await must(one.machine("m1"), "ping", "-c1", "-W1", "m2")).toContain("1 received");
+    });
+  });
+
+  test("a subnet that the host or another lab uses is refused before anything is made", async () => {
+    const network = randomNetwork();
+    await withLab({ network, machines: ["m1"] }, async () => {
+      const spec = await testLabSpec({ network, machines: ["m1"] });
+      await expect(createLab(spec, { home, reporter })).rejects.toThrow(
+        new RegExp(
+          `subnet ${network}.0/24 overlaps ${network}\\.\\d+/\\d+, which this host uses on hf-[0-9a-f]+ \\(another Holdfast lab\\)`,
+        ),
+      );
+      expect(await traces(spec.name)).toEqual([]);
+    });
+  });
+});
