@@ -54,6 +54,7 @@ export class Database {
   readonly #pool: Pool;
   readonly #slots: Slots;
   readonly #connections = new WeakMap<ClientBase, Connection>();
+  readonly #inUse = new Set<Connection>();
   #generation = 0;
   #outage: Promise<void> | undefined;
   #probe: Promise<string> | undefined;
@@ -110,8 +111,10 @@ export class Database {
     }, deadlineMs);
   }
 
+  /** Ends every connection at once: what is still in progress belongs to requests that have given up. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const { client } of this.#inUse) destroy(client);
     await this.#pool.end();
   }
 
@@ -139,6 +142,7 @@ export class Database {
     let stopWatchdog: (() => void) | undefined;
     try {
       connection = await this.#connect();
+      this.#inUse.add(connection);
       stopWatchdog = this.#watch(connection);
       connection.server ??= await identify(connection.client);
       if (performance.now() >= deadline)
@@ -155,6 +159,7 @@ export class Database {
     } finally {
       stopWatchdog?.();
       if (connection !== undefined) {
+        this.#inUse.delete(connection);
         // After any error the connection is closed, not reused: its transaction may still be open.
         if (!healthy) destroy(connection.client);
         (connection.client as PoolClient).release(!healthy);
