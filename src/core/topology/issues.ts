@@ -54,23 +54,24 @@ function unknownKeys(
     const here = [...path, key];
     const meant = nearest(key, absent) ?? nearest(key, known);
     if (meant !== undefined) misspelt.add(dottedPath([...path, meant]));
-    const elsewhere = placesOf(topologySchema, key).filter((place) => place !== dottedPath(path));
-    const place = elsewhere
-      .map((place) => (place === "" ? "the top of the file" : `\`${place}\``))
-      .join(", ");
-    const fix =
-      meant !== undefined
-        ? `did you mean "${meant}"?`
-        : elsewhere.length > 0 && elsewhere.length <= 3
-          ? `it belongs in ${place}; the keys here are ${known.join(", ")}`
-          : `remove it; the keys here are ${known.join(", ")}`;
+    const fix = meant === undefined ? misplacedFix(key, path, known) : `did you mean "${meant}"?`;
     return invalid("HF004", here, positions.key(here), `unknown key "${key}"`, fix);
   });
 }
 
+function misplacedFix(key: string, path: Path, known: readonly string[]): string {
+  const here = `the keys here are ${known.join(", ")}`;
+  const places = placesOf(topologySchema, key);
+  // The key of another kind: `server` beside `kind: lab`.
+  if (places.includes(dottedPath(path))) return `it goes with another kind; ${here}`;
+  if (places.length === 0 || places.length > 3) return `remove it; ${here}`;
+  const names = places.map((place) => (place === "" ? "the top of the file" : `\`${place}\``));
+  return `it belongs in ${names.join(" or ")}; ${here}`;
+}
+
 function problemOfIssue(issue: Issue, path: Path, data: unknown, positions: Positions): Problem {
   const value = valueAt(data, path);
-  if (isMissing(data, path)) return missingKey(path, data, positions);
+  if (isMissing(data, path)) return missingKey(issue, path, data, positions);
   const at = positions.value(path);
   const report = (code: InvalidCodeName, found: string, fix?: string): Problem =>
     invalid(code, path, at, found, fix);
@@ -92,7 +93,11 @@ function problemOfIssue(issue: Issue, path: Path, data: unknown, positions: Posi
     case "too_big":
       return report("HF009", `found ${describe(value)}, which ${rangeText(issue)}`, rangeFix(issue));
     case "invalid_format":
-      return report("HF008", `found ${describe(value)}: ${issue.message}`, "write it in that form");
+      return report(
+        "HF008",
+        `found ${describe(value)}, which is not in the right form`,
+        `it ${issue.message}`,
+      );
     // Kinds that the schema does not produce today.
     case "not_multiple_of":
     case "invalid_element":
@@ -103,11 +108,13 @@ function problemOfIssue(issue: Issue, path: Path, data: unknown, positions: Posi
   }
 }
 
-function missingKey(path: Path, data: unknown, positions: Positions): Problem {
+function missingKey(issue: Issue, path: Path, data: unknown, positions: Positions): Problem {
   const parent = path.slice(0, -1);
   const where = parent.length === 0 ? "the file" : `\`${dottedPath(parent)}\``;
   const description = descriptionAt(topologySchema, data, path);
-  const fix = `add \`${String(path.at(-1))}: …\`${description === undefined ? "" : ` (${description})`}`;
+  const allowed = allowedValues(issue);
+  const choice = allowed.length === 0 ? "" : `, one of: ${allowed.join(", ")}`;
+  const fix = `add \`${String(path.at(-1))}: …\`${choice}${description === undefined ? "" : ` (${description})`}`;
   return invalid("HF005", path, positions.key(parent), `${where} lacks "${String(path.at(-1))}"`, fix);
 }
 
@@ -119,18 +126,13 @@ function wrongChoice(
 ): Problem {
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     const kinds = issue.errors.flatMap((branch) => branch.map((issue) => typeName(expectedOf(issue))));
-    return invalid(
-      "HF006",
-      path,
-      at,
-      `found ${describe(value)}, expected ${[...new Set(kinds)].join(" or ")}`,
-    );
+    const expected = [...new Set(kinds)].join(" or ");
+    return invalid("HF006", path, at, `found ${describe(value)}, expected ${expected}`, `write ${expected}`);
   }
   if (path.length === 1 && path[0] === "holdfast") {
     return invalid("HF010", path, at, `found format version ${describe(value)}, this Holdfast reads 1`);
   }
-  const allowed = issue.code === "invalid_value" ? issue.values : discriminatorValues(issue);
-  const texts = allowed.map(String);
+  const texts = allowedValues(issue);
   const hint = typeof value === "string" ? didYouMean(value, texts) : "";
   return invalid(
     "HF007",
@@ -141,8 +143,12 @@ function wrongChoice(
   );
 }
 
-const discriminatorValues = (issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] =>
-  "options" in issue && Array.isArray(issue.options) ? issue.options : [];
+/** Values that an enum, a literal or a union's discriminator takes; empty for other issues. */
+function allowedValues(issue: Issue): string[] {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  if (issue.code !== "invalid_union") return [];
+  return "options" in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+}
 
 function rangeText(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
   if (issue.code === "too_big") {
@@ -154,10 +160,10 @@ function rangeText(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): st
 
 function rangeFix(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
   if (issue.message.startsWith("must")) return `it ${issue.message}`;
-  const unit = { string: " characters", array: " items" }[issue.origin as string] ?? "";
-  return issue.code === "too_small"
-    ? `at least ${String(issue.minimum)}${unit}`
-    : `at most ${String(issue.maximum)}${unit}`;
+  const limit = Number(issue.code === "too_small" ? issue.minimum : issue.maximum);
+  const noun = { string: " character", array: " item" }[issue.origin as string];
+  const unit = noun === undefined ? "" : limit === 1 ? noun : `${noun}s`;
+  return `it must be ${issue.code === "too_small" ? "at least" : "at most"} ${limit}${unit}`;
 }
 
 const expectedOf = (issue: Issue): string => (issue.code === "invalid_type" ? issue.expected : issue.code);

@@ -1,5 +1,5 @@
 /** From the text of a topology file to a topology, or to every mistake in it at once. */
-import { LineCounter, parseDocument, type Document, type YAMLError } from "yaml";
+import { LineCounter, parseDocument, visit, type Alias, type Document, type YAMLError } from "yaml";
 import { describe, invalid, lowerFirst, problemsOfIssues, type Issue } from "./issues.ts";
 import { pathOfKeyAt, positionsOf, type Positions } from "./position.ts";
 import { sortProblems, type Problem } from "./problem.ts";
@@ -28,8 +28,12 @@ export function parseTopology(text: string, file: string): ParsedTopology {
 
   const data = toData(document);
   if (data instanceof Error) {
-    const at = positions.offset(0);
-    return { problems: [invalid("HF001", [], at, data.message)], positions };
+    const alias = unresolvedAlias(document);
+    const at = positions.offset(alias?.range?.[0] ?? 0);
+    const found = alias === undefined ? data.message : `the alias *${alias.source} has no anchor`;
+    const fix =
+      alias === undefined ? "write the values out" : `define &${alias.source} above, or write the value out`;
+    return { problems: [invalid("HF001", [], at, found, fix)], positions };
   }
   if (!isRecord(data)) {
     const found = `found ${describe(data)}, expected a mapping with \`holdfast: 1\``;
@@ -71,20 +75,25 @@ function toData(document: Document): unknown {
   }
 }
 
+// After the first of these the parser complains about every line that follows from it.
+const cascading: ReadonlySet<YAMLError["code"]> = new Set(["BAD_INDENT", "UNEXPECTED_TOKEN"]);
+
 function syntaxProblems(document: Document, positions: Positions): Problem[] {
-  const seen = new Set<number>();
+  const lines = new Set<number>();
+  const codes = new Set<string>();
   const problems: Problem[] = [];
   for (const error of [...document.errors, ...document.warnings]) {
     const problem = syntaxProblem(error, document, positions);
-    // One slip makes the parser complain several times about the same line: the first says most.
-    if (!seen.has(problem.line)) problems.push(problem);
-    seen.add(problem.line);
+    const followsFrom = lines.has(problem.line) || (cascading.has(error.code) && codes.has(error.code));
+    if (!followsFrom) problems.push(problem);
+    lines.add(problem.line);
+    codes.add(error.code);
   }
   return problems;
 }
 
 function syntaxProblem(error: YAMLError, document: Document, positions: Positions): Problem {
-  const at = positions.offset(error.pos[0]);
+  const at = positions.offset(startOfQuote(document, error) ?? error.pos[0]);
   if (error.code === "DUPLICATE_KEY") {
     const path = pathOfKeyAt(document.contents, error.pos[0]) ?? [];
     return invalid("HF002", path, at, `"${String(path.at(-1) ?? "")}" is given twice`, "keep one of them");
@@ -104,4 +113,27 @@ function syntaxProblem(error: YAMLError, document: Document, positions: Position
     lowerFirst(error.message),
     fixes[error.code] ?? "correct the YAML syntax here",
   );
+}
+
+function unresolvedAlias(document: Document): Alias | undefined {
+  let found: Alias | undefined;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined) found ??= alias;
+    },
+  });
+  return found;
+}
+
+/** An open quote is noticed at the end of the file; the mistake is where it opens. */
+function startOfQuote(document: Document, error: YAMLError): number | undefined {
+  if (error.code !== "MISSING_CHAR") return undefined;
+  let start: number | undefined;
+  visit(document, {
+    Scalar: (_key, { type, range }) => {
+      const quoted = type === "QUOTE_DOUBLE" || type === "QUOTE_SINGLE";
+      if (quoted && range !== undefined && range !== null && range[1] >= error.pos[0]) start = range[0];
+    },
+  });
+  return start;
 }

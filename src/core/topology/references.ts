@@ -77,7 +77,7 @@ function zones(sections: Sections): Mistake[] {
   return [...undeclared, ...twice];
 }
 
-function subnetMistakes({ network, hosts, entry }: Sections): Mistake[] {
+function subnetMistakes({ network, hosts, vip }: Sections): Mistake[] {
   if (network === undefined) return [];
   const subnet = parseSubnet(network.subnet);
   const path = ["network", "subnet"];
@@ -89,7 +89,7 @@ function subnetMistakes({ network, hosts, entry }: Sections): Mistake[] {
   const use = specialUse(subnet);
   if (use !== undefined) mistakes.push({ code: "HF033", path, found: `${network.subnet} ${use}` });
   // Two more: the lab gives the operator's machine and the drills' clients an address each.
-  const needed = Object.keys(hosts).length + (entry === undefined ? 0 : 1) + 2;
+  const needed = Object.keys(hosts).length + (vip === undefined ? 0 : 1) + 2;
   const usable = usableAddresses(subnet);
   if (usable < needed) {
     const found = `${network.subnet} has ${usable} addresses, the topology needs ${needed}`;
@@ -128,9 +128,8 @@ function outside(address: string, subnetOf: string): "outside" | "network" | "br
   return addressNumber(address) === subnet.broadcast ? "broadcast" : undefined;
 }
 
-function virtualAddress({ network, hosts, entry }: Sections): Mistake[] {
-  if (entry === undefined) return [];
-  const { vip } = entry.address;
+function virtualAddress({ network, hosts, vip }: Sections): Mistake[] {
+  if (vip === undefined) return [];
   const path = ["entry", "address", "vip"];
   const mistakes: Mistake[] = Object.entries(hosts)
     .filter(([, host]) => host.address === vip)

@@ -153,7 +153,7 @@ const appSchema = z.strictObject({
         name: name.describe("Name of the service, as in SERVICE_PORTS"),
         prefix: z
           .string()
-          .regex(/^\/[a-z0-9/-]*\/$/, "must start and end with /")
+          .regex(/^\/([a-z0-9/-]*\/)?$/, "must start and end with /")
           .describe("URL prefix that nginx sends to the service"),
         port: port.describe("HTTPS port of the service on 127.0.0.1"),
       }),

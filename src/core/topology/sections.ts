@@ -10,6 +10,8 @@ export type Sections = Partial<Omit<Topology, "hosts">> & {
   readonly hosts: Record<string, TopologyHost>;
   /** Names of all hosts, well-formed or not; undefined when `hosts` is not even a mapping. */
   readonly hostNames: ReadonlySet<string> | undefined;
+  /** The virtual address, when it is an address. */
+  readonly vip: string | undefined;
   /** Host names that each tier lists, well-formed otherwise or not. */
   readonly tiers: readonly { readonly tier: TierName; readonly hosts: readonly string[] }[];
 };
@@ -29,7 +31,13 @@ export function wellFormedSections(data: unknown): Sections {
     if (value !== undefined) hosts[name] = value;
   }
   const hostNames = rawHosts === undefined ? undefined : new Set(Object.keys(rawHosts));
-  return { ...(sections as Partial<Topology>), hosts, hostNames, tiers: tierHosts(raw) };
+  return {
+    ...(sections as Partial<Topology>),
+    hosts,
+    hostNames,
+    tiers: tierHosts(raw),
+    vip: virtualAddress(raw),
+  };
 }
 
 /** Tiers that run on hosts. */
@@ -43,4 +51,10 @@ function tierHosts(raw: Record<string, unknown>): Sections["tiers"] {
     if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === "string")) return [];
     return [{ tier, hosts }];
   });
+}
+
+function virtualAddress(raw: Record<string, unknown>): string | undefined {
+  const address = isRecord(raw["entry"]) ? raw["entry"]["address"] : undefined;
+  const vip = isRecord(address) ? address["vip"] : undefined;
+  return topologySchema.shape.entry.shape.address.shape.vip.safeParse(vip).data;
 }

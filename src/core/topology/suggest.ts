@@ -26,10 +26,10 @@ export function editDistance(a: string, b: string): number {
 
 /**
  * The candidate nearest to `word`, ignoring case, dashes and underscores; undefined when none is
- * near: more than a third of the word wrong (at least 1, at most 3 edits) is another word.
+ * near: more than a third of the word wrong (or more than 3 edits) is another word.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const bound = Math.min(3, Math.max(1, Math.floor(word.length / 3)));
+  const bound = Math.min(3, Math.floor(word.length / 3));
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(plain(word), plain(candidate));
