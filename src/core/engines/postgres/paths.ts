@@ -6,8 +6,6 @@ export const postgresPaths = {
   config: "/etc/patroni/patroni.yml",
   unit: "/etc/systemd/system/patroni.service",
   directory: "/etc/holdfast/postgres",
-  /** Cluster-wide settings as they should be; `patroni-cluster` compares them with etcd's. */
-  dynamic: "/etc/holdfast/postgres/dynamic.json",
   cluster: "/etc/holdfast/postgres/patroni-cluster",
   appDatabase: "/etc/holdfast/postgres/app-database",
   superuserPassfile: "/etc/holdfast/postgres/superuser.pgpass",

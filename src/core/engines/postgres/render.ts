@@ -96,7 +96,6 @@ function patroniService(topology: Topology, host: string): DesiredUnit {
 
 function deputyFiles({ topology, secret }: RenderContext): readonly DesiredFile[] {
   return [
-    textFile(postgresPaths.dynamic, `${JSON.stringify(dynamicConfig(topology), null, 2)}\n`),
     textFile(postgresPaths.cluster, clusterScript(topology), { mode: 0o755 }),
     textFile(postgresPaths.appDatabase, appDatabaseScript(topology), { mode: 0o755 }),
     secretFile(postgresPaths.superuserPassfile, `*:*:*:postgres:${secret("postgres-superuser")}\n`),
@@ -120,24 +119,26 @@ const installTask: DesiredTask = {
 
 function deputyTasks(topology: Topology): readonly DesiredTask[] {
   const { database } = topology;
+  // What is wanted goes along as an argument: a plan is made while the host still has the old files.
+  const settings = JSON.stringify(dynamicConfig(topology));
   return [
     clusterTask(
       "postgres-ready",
       "wait until every database host leads or streams",
-      [postgresPaths.cluster, "ready"],
-      [postgresPaths.cluster, "wait"],
+      [postgresPaths.cluster, "ready", settings],
+      [postgresPaths.cluster, "wait", settings],
     ),
     clusterTask(
       "patroni-config",
       "apply cluster-wide database settings",
-      [postgresPaths.cluster, "configured"],
-      [postgresPaths.cluster, "configure"],
+      [postgresPaths.cluster, "configured", settings],
+      [postgresPaths.cluster, "configure", settings],
     ),
     clusterTask(
       "app-database",
       `create database ${database.name} and its role`,
-      [postgresPaths.appDatabase, "check"],
-      [postgresPaths.appDatabase, "create"],
+      [postgresPaths.appDatabase, "check", database.name, database.user],
+      [postgresPaths.appDatabase, "create", database.name, database.user],
     ),
   ];
 }

@@ -11,12 +11,14 @@ export function clusterScript(topology: Topology): string {
     topology.database.hosts.map((host) => [host, `https://${addressOf(topology, host)}:${restPort}`]),
   );
   return `#!${postgresPaths.python}
-"""Managed by Holdfast. Usage: patroni-cluster ready|wait|configured|configure
+"""Managed by Holdfast. Usage: patroni-cluster ready|wait|configured|configure SETTINGS
 
 ready       exit 0 when there is a leader and every other member streams from it
 wait        the same, waiting for it
-configured  exit 0 when etcd has the settings of ${postgresPaths.dynamic} and all members run with them
+configured  exit 0 when etcd has the settings and all members run with them
 configure   makes it so: only what differs is sent; members that need it restart one by one
+
+SETTINGS is Patroni's dynamic configuration as it should be, as JSON.
 """
 import json
 import ssl
@@ -48,11 +50,6 @@ def from_any(path, method="GET", body=None):
     raise OSError("; ".join(errors))
 
 
-def wanted():
-    with open("${postgresPaths.dynamic}") as file:
-        return json.load(file)
-
-
 def members():
     return {member["name"]: member for member in json.loads(from_any("/cluster"))["members"]}
 
@@ -70,7 +67,7 @@ def missing():
         elif member["role"] != "leader" and member["state"] != "streaming":
             problems.append(f"{name} is {member['state']}, not streaming")
     standbys = [m for m in seen.values() if m["role"] in ("sync_standby", "quorum_standby")]
-    if wanted()["synchronous_mode"] and len(MEMBERS) > 1 and not standbys:
+    if WANTED["synchronous_mode"] and len(MEMBERS) > 1 and not standbys:
         problems.append("no standby is synchronous")
     return problems
 
@@ -92,14 +89,18 @@ def difference(want, have):
 
 def unconfigured():
     """What keeps the members from running with the wanted settings; empty when they do."""
-    patch = difference(wanted(), json.loads(from_any("/config")))
+    patch = difference(WANTED, json.loads(from_any("/config")))
     if patch:
         return ["settings differ: " + json.dumps(patch)]
     return [f"{name} must restart to use its settings" for name, m in members().items() if m.get("pending_restart")]
 
 
+def unsettled():
+    return unconfigured() or missing()
+
+
 def configure_step():
-    patch = difference(wanted(), json.loads(from_any("/config")))
+    patch = difference(WANTED, json.loads(from_any("/config")))
     if patch:
         from_any("/config", "PATCH", patch)
         time.sleep(3)  # members read it within a loop of theirs (loop_wait, 1 s) and then say whether they must restart
@@ -141,10 +142,11 @@ commands = {
     "ready": lambda: now(missing),
     "wait": lambda: until(missing),
     "configured": lambda: now(unconfigured),
-    "configure": lambda: until(unconfigured, configure_step),
+    "configure": lambda: until(unsettled, configure_step),
 }
-if len(sys.argv) != 2 or sys.argv[1] not in commands:
+if len(sys.argv) != 3 or sys.argv[1] not in commands:
     raise SystemExit(__doc__)
+WANTED = json.loads(sys.argv[2])
 commands[sys.argv[1]]()
 `;
 }
@@ -155,16 +157,19 @@ export function appDatabaseScript(topology: Topology): string {
   const hosts = database.hosts.map((host) => addressOf(topology, host)).join(",");
   const connection = `host=${hosts} port=${database.port} target_session_attrs=read-write connect_timeout=3 sslmode=verify-full sslrootcert=${tls.ca}`;
   return `#!/bin/sh
-# Managed by Holdfast. Usage: app-database check|create
-# check   exit 0 when the app's role can log in with its password and owns its database
+# Managed by Holdfast. Usage: app-database check|create DATABASE ROLE
+# check   exit 0 when the role can log in with its password and owns the database
 # create  makes it so; may be run again
 set -eu
 primary="${connection}"
+[ $# = 3 ] || set -- help - -
+database=$2
+role=$3
 
-case "\${1:-}" in
+case "$1" in
 check)
   export PGPASSFILE=${postgresPaths.appPassfile}
-  owned=$(psql -XAtq "$primary dbname=${database.name} user=${database.user}" \\
+  owned=$(psql -XAtq "$primary dbname=$database user=$role" \\
     -c "SELECT pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = current_database()")
   [ "$owned" = t ]
   ;;
@@ -172,15 +177,16 @@ create)
   export PGPASSFILE=${postgresPaths.superuserPassfile}
   # The password is in a statement: keep the server from logging it, even when the statement fails.
   export PGOPTIONS="-c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1"
-  psql -Xq -v ON_ERROR_STOP=1 -v VERBOSITY=terse "$primary dbname=postgres user=postgres" <<'SQL'
+  psql -Xq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v database="$database" -v role="$role" \\
+    "$primary dbname=postgres user=postgres" <<'SQL'
 \\set password \`cut -d: -f5- ${postgresPaths.appPassfile}\`
-SELECT format('CREATE ROLE %I', '${database.user}')
-  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${database.user}') \\gexec
-ALTER ROLE "${database.user}" LOGIN PASSWORD :'password';
-SELECT format('CREATE DATABASE %I OWNER %I', '${database.name}', '${database.user}')
-  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${database.name}') \\gexec
-ALTER DATABASE "${database.name}" OWNER TO "${database.user}";
-REVOKE ALL ON DATABASE "${database.name}" FROM PUBLIC;
+SELECT format('CREATE ROLE %I', :'role')
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec
+ALTER ROLE :"role" LOGIN PASSWORD :'password';
+SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'role')
+  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \\gexec
+ALTER DATABASE :"database" OWNER TO :"role";
+REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 SQL
   ;;
 *)

@@ -8,7 +8,7 @@ import { tlsParts } from "../tls.ts";
 import { redisConfig } from "./config.ts";
 import { redisNodes, type RedisNode } from "./layout.ts";
 import { redisPaths, redisUnit } from "./paths.ts";
-import { clientScript, clusterScript } from "./scripts.ts";
+import { clientScript, clusterLayout, clusterScript } from "./scripts.ts";
 
 export const redis: Engine = {
   name: "redis",
@@ -49,7 +49,7 @@ function renderHost(context: RenderContext, host: string, nodes: readonly RedisN
       ...configs,
       textFile(redisPaths.client, clientScript, { mode: 0o755 }),
       secretFile(redisPaths.password, `${secret("redis")}\n`),
-      ...(deputy ? [textFile(redisPaths.cluster, clusterScript(topology), { mode: 0o755 })] : []),
+      ...(deputy ? [textFile(redisPaths.cluster, clusterScript, { mode: 0o755 })] : []),
     ],
     units: [
       // The distribution's own instance would hold the same port.
@@ -58,7 +58,7 @@ function renderHost(context: RenderContext, host: string, nodes: readonly RedisN
         nodeUnit(topology, node, [redisPaths.config(node.port), ...shared.map((file) => file.path)]),
       ),
     ],
-    tasks: deputy ? [clusterTask] : [],
+    tasks: deputy ? [clusterTask(topology)] : [],
   };
 }
 
@@ -84,14 +84,18 @@ function nodeUnit(topology: Topology, { host, port }: RedisNode, files: readonly
   };
 }
 
-const clusterTask: DesiredTask = {
-  id: "redis-cluster-create",
-  title: "form the Redis cluster, each master on its own host",
-  phase: Phase.dataReady,
-  done: [redisPaths.cluster, "check"],
-  act: [redisPaths.cluster, "form"],
-  timeoutMs: 120_000,
-};
+function clusterTask(topology: Topology): DesiredTask {
+  // An argument, not a file: a plan is made while the host still has the old files.
+  const layout = clusterLayout(topology);
+  return {
+    id: "redis-cluster-create",
+    title: "form the Redis cluster, each master on its own host",
+    phase: Phase.dataReady,
+    done: [redisPaths.cluster, "check", layout],
+    act: [redisPaths.cluster, "form", layout],
+    timeoutMs: 120_000,
+  };
+}
 
 const dropIn = `# Managed by Holdfast.
 [Unit]

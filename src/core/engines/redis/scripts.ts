@@ -11,30 +11,33 @@ export REDISCLI_AUTH
 exec redis-cli --no-auth-warning --tls --cacert ${tlsPaths("redis").ca} "$@"
 `;
 
-/**
- * Forms the cluster and keeps its shape. Each pass compares what the nodes say with the layout and
- * does the first thing that is missing, so it can be cut anywhere and also repairs: a node that lost
- * its identity joins again, and masters that gathered on one host go back to their own.
- */
-export function clusterScript(topology: Topology): string {
+/** The layout as the script takes it: a line per node, "address port shard role first-slot last-slot". */
+export function clusterLayout(topology: Topology): string {
   const nodes = redisNodes(topology);
   const ranges = slotRanges(new Set(nodes.map((node) => node.shard)).size);
   // Masters first: a replica has nobody to follow until its master has taken its slots.
-  const table = ["master", "replica"]
+  return ["master", "replica"]
     .flatMap((role) => nodes.filter((node) => node.role === role))
     .map(({ address, port, shard, role }) => {
       const range = ranges[shard] ?? { first: 0, last: -1 };
       return `${address} ${port} ${shard} ${role} ${range.first} ${range.last}`;
     })
     .join("\n");
-  return `#!/bin/bash
-# Managed by Holdfast. Usage: redis-cluster check|form
+}
+
+/**
+ * Forms the cluster and keeps its shape. Each pass compares what the nodes say with the layout and
+ * does the first thing that is missing, so it can be cut anywhere and also repairs: a node that lost
+ * its identity joins again, and masters that gathered on one host go back to their own.
+ */
+export const clusterScript = `#!/bin/bash
+# Managed by Holdfast. Usage: redis-cluster check|form LAYOUT
 # check  exit 0 when the cluster serves every slot and every node has its place
 # form   makes it so; may be cut anywhere and run again
 set -u
 
-# address port shard role first-slot last-slot
-layout="${table}"
+# A line per node: address port shard role first-slot last-slot
+layout=\${2:-}
 
 deadline=$((SECONDS + 110)) # the task that runs this has 120 s
 declare -A id view
@@ -136,7 +139,7 @@ read -r address port _ <<< "$layout"
 first=$address:$port
 problem=
 
-case "\${1:-}" in
+case "\${layout:+\${1:-}}" in
 check)
   look && acquainted && place check && serving || { echo "$problem" >&2; exit 1; }
   ;;
@@ -158,4 +161,3 @@ form)
   ;;
 esac
 `;
-}
