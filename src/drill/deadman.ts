@@ -15,10 +15,13 @@ export const DEAD_MAN_SECONDS = 180;
  * @param argvFor how to start the helper that powers the machine on after so many seconds
  * @throws (from powerOnLater) HoldfastError when the helper cannot be started: then nothing may be powered off
  */
-export function createDeadMan(argvFor: (machine: string, seconds: number) => readonly string[]): DeadMan {
+export function createDeadMan(
+  argvFor: (machine: string, seconds: number) => readonly string[],
+  seconds = DEAD_MAN_SECONDS,
+): DeadMan {
   return {
     async powerOnLater(machine) {
-      const [command = "", ...args] = argvFor(machine, DEAD_MAN_SECONDS);
+      const [command = "", ...args] = argvFor(machine, seconds);
       const child = spawn(command, args, { detached: true, stdio: "ignore" });
       await once(child, "spawn").catch((cause: unknown) => {
         throw new HoldfastError(`cannot start the helper that would power ${machine} on again`, { cause });

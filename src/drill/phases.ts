@@ -6,16 +6,26 @@ import type { Attack, Fault, FaultContext } from "./fault.ts";
 import type { LoadProcess } from "./load.ts";
 import { waitFor } from "./wait.ts";
 
-/** How long clients must be served without a failure before a fault, and how long that is waited for. */
-const BASELINE_CLEAN_MS = 2000;
-const BASELINE_DEADLINE_MS = 30_000;
-/** With the fault still there: until clients are served again for so long, or at most so long. */
-const DEGRADED_CLEAN_MS = 1500;
-const DEGRADED_DEADLINE_MS = 30_000;
-/** A machine boots and catches up in seconds; a replica that must be cloned anew takes longer. */
-const RECOVERY_DEADLINE_MS = 150_000;
-const VERIFY_CLEAN_MS = 2000;
-const VERIFY_DEADLINE_MS = 30_000;
+/** How long each phase waits, ms. */
+export interface Timings {
+  /** Clients must be served without a failure for so long before a fault; so long is waited for it. */
+  readonly baseline: { readonly clean: number; readonly deadline: number };
+  /** With the fault still there: until clients are served again for `clean`, at most `deadline`. */
+  readonly degraded: { readonly clean: number; readonly deadline: number };
+  /** Until the engines are healthy again by their own account. */
+  readonly recovery: number;
+  readonly verify: { readonly clean: number; readonly deadline: number };
+}
+
+export const defaultTimings: Timings = {
+  baseline: { clean: 2000, deadline: 30_000 },
+  degraded: { clean: 1500, deadline: 30_000 },
+  recovery: 150_000, // a machine boots in seconds; a replica that must be cloned anew takes longer
+  verify: { clean: 2000, deadline: 30_000 },
+};
+
+/** Engines are asked while the load is measured: not more often than needed. */
+const HEALTH_INTERVAL_MS = 500;
 
 /** A guardrail: nothing (more) was broken. */
 export class DrillAborted extends HoldfastError {
@@ -30,6 +40,7 @@ export interface PhaseTools {
   readonly load: LoadProcess;
   readonly progress: TaskReport;
   readonly signal: AbortSignal;
+  readonly timings: Timings;
 }
 
 /**
@@ -38,7 +49,7 @@ export interface PhaseTools {
  * @throws DrillAborted when the service is not healthy before the fault: nothing was broken
  */
 export async function runFault(fault: Fault, baseline: number, tools: PhaseTools): Promise<Marks> {
-  const { load, progress, signal } = tools;
+  const { load, progress, signal, timings } = tools;
   progress.update("baseline: is everything healthy?");
   await requireHealthy(fault, tools);
   const attack = await fault.prepare(tools.context);
@@ -48,11 +59,12 @@ export async function runFault(fault: Fault, baseline: number, tools: PhaseTools
   const heal = load.now();
   await attack.heal();
   const notHealthy = await waitFor(async () => (await attack.recovered()) ?? fault.healthy(tools.context), {
-    deadlineMs: RECOVERY_DEADLINE_MS,
+    deadlineMs: timings.recovery,
+    intervalMs: HEALTH_INTERVAL_MS,
   });
   const recovered = load.now();
   progress.update("verify: are clients served?");
-  const notServed = await load.waitUntilClean(VERIFY_CLEAN_MS, VERIFY_DEADLINE_MS, signal);
+  const notServed = await load.waitUntilClean(timings.verify.clean, timings.verify.deadline, signal);
   return {
     fault: fault.name,
     title: fault.title,
@@ -67,11 +79,12 @@ export async function runFault(fault: Fault, baseline: number, tools: PhaseTools
   };
 }
 
-async function requireHealthy(fault: Fault, { context, load, signal }: PhaseTools): Promise<void> {
-  const limits = { deadlineMs: BASELINE_DEADLINE_MS, signal };
+async function requireHealthy(fault: Fault, { context, load, signal, timings }: PhaseTools): Promise<void> {
+  const { clean, deadline } = timings.baseline;
+  const limits = { deadlineMs: deadline, intervalMs: HEALTH_INTERVAL_MS, signal };
   const missing =
     (await waitFor(() => fault.healthy(context), limits)) ??
-    (await load.waitUntilClean(BASELINE_CLEAN_MS, BASELINE_DEADLINE_MS, signal));
+    (await load.waitUntilClean(clean, deadline, signal));
   if (missing === null) return;
   throw new DrillAborted(
     `the service is not healthy before ${fault.name}: ${missing}; nothing was broken by this fault`,
@@ -79,14 +92,14 @@ async function requireHealthy(fault: Fault, { context, load, signal }: PhaseTool
   );
 }
 
-async function injectAndProve(attack: Attack, { load, signal }: PhaseTools) {
+async function injectAndProve(attack: Attack, { load, signal, timings }: PhaseTools) {
   try {
     const inject = load.now();
     await attack.inject();
     const proof = await attack.prove();
     const prove = load.now();
     // Seen degraded before it is healed, so that healing does not get the credit for the takeover.
-    await load.waitUntilClean(DEGRADED_CLEAN_MS, DEGRADED_DEADLINE_MS, signal);
+    await load.waitUntilClean(timings.degraded.clean, timings.degraded.deadline, signal);
     return { inject, prove, ...proof };
   } catch (error) {
     await attack.heal();

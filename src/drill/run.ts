@@ -14,7 +14,7 @@ import { findFault } from "./faults/registry.ts";
 import { createFolder, type DrillRecord, filesIn, judgeFolder, writeRecord } from "./folder.ts";
 import { type GeneratorLaunch, LoadProcess } from "./load.ts";
 import type { LoadConfig } from "./loadgen/config.ts";
-import { DrillAborted, runFault } from "./phases.ts";
+import { defaultTimings, DrillAborted, runFault, type Timings } from "./phases.ts";
 
 export interface DrillOptions {
   readonly topology: Topology;
@@ -36,6 +36,7 @@ export interface DrillOptions {
   readonly powerOnArgv: (machine: string, seconds: number) => readonly string[];
   /** Ends the drill early: what is broken is healed first. */
   readonly signal?: AbortSignal;
+  readonly timings?: Timings;
 }
 
 export const DEFAULT_RATE = 200;
@@ -65,9 +66,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillSummary> {
   }
   const record: DrillRecord = { topology: options.topology.name, rate, ...withEnd(ran, load.now()) };
   await writeRecord(options.folder, record);
-  const reading = options.reporter.task("read every acknowledged write back");
-  await LoadProcess.runToEnd(launch, { ...config, mode: "read-back", limitMs: READ_BACK_LIMIT_MS });
-  reading.done();
+  if (record.faults.length > 0) await readBack(launch, config, options.reporter);
   const { faults: results } = await judgeFolder(options.folder);
   const summary: DrillSummary = {
     type: "summary",
@@ -80,17 +79,35 @@ export async function runDrill(options: DrillOptions): Promise<DrillSummary> {
   return summary;
 }
 
+async function readBack(launch: GeneratorLaunch, config: LoadConfig, reporter: Reporter): Promise<void> {
+  const task = reporter.task("read every write back");
+  try {
+    await LoadProcess.runToEnd(launch, { ...config, mode: "read-back", limitMs: READ_BACK_LIMIT_MS });
+  } catch (error) {
+    task.fail((error as Error).message);
+    throw error;
+  }
+  task.done();
+}
+
 type Ran = Pick<DrillRecord, "faults" | "aborted">;
 
 async function runFaults(faults: readonly Fault[], load: LoadProcess, options: DrillOptions): Promise<Ran> {
   const { topology, machines, reporter } = options;
   const context: FaultContext = { topology, machines, deadMan: createDeadMan(options.powerOnArgv) };
   const signal = options.signal ?? new AbortController().signal;
+  const timings = options.timings ?? defaultTimings;
   const done: DrillRecord["faults"][number][] = [];
   for (const fault of faults) {
     const progress = reporter.task(fault.title);
     try {
-      const marks = await runFault(fault, done.at(-1)?.end ?? 0, { context, load, progress, signal });
+      const marks = await runFault(fault, done.at(-1)?.end ?? 0, {
+        context,
+        load,
+        progress,
+        signal,
+        timings,
+      });
       done.push({ ...marks, objectives: objectivesOf(topology, fault.tier) });
       finish(progress, marks);
       if (marks.notRecovered !== null && fault !== faults.at(-1)) {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RequestRecord } from "../../src/core/drill/history.ts";
 import { judge, type Marks } from "../../src/core/drill/judge.ts";

@@ -64,6 +64,14 @@ const refused = (record: RequestRecord): Partial<RequestRecord> => ({
   error: "ECONNREFUSED",
   done: record.intended + 1,
 });
+const served: Change = () => ({});
+/** Hung from 2 to 4 s. */
+const hung: Change = (r) => (within(2000, 4000, r) ? { done: 4005 } : {});
+const late: Change = (r) => ({ ...hung(r), sent: r.intended + (r.seq % 50 === 0 ? 40 : 0) });
+const unknownAndFailed: Change = (r) => {
+  if (r.seq === 83) return { outcome: "unknown", status: null, error: "timeout" };
+  return r.seq === 87 ? refused(r) : {};
+};
 
 describe("outages", () => {
   test("none: everything served in time", () => {
@@ -114,18 +122,19 @@ describe("outages", () => {
   });
 
   test("a hung request that is never answered ends its outage with the next one that is", () => {
-    const change: Change = (r) =>
+    const evidence = evidenceOf((r) =>
       r.client === 0 && r.intended === 2000
         ? { outcome: "unknown", status: null, error: "timeout", done: 17_000 }
-        : {};
-    const result = judge(evidenceOf(change), marks, objectives);
+        : {},
+    );
+    const result = judge(evidence, marks, objectives);
     expect(result.longestOutageMs).toBe(SPACING + LATENCY);
     expect(result.failedRequests).toBe(1);
   });
 
   test("a set of sticky clients: the others being served does not hide it", () => {
-    const change: Change = (r) => (r.client === 1 && within(2000, 3000, r) ? refused(r) : {});
-    const result = judge(evidenceOf(change), marks, objectives);
+    const evidence = evidenceOf((r) => (r.client === 1 && within(2000, 3000, r) ? refused(r) : {}));
+    const result = judge(evidence, marks, objectives);
     expect(result.longestOutageMsByClass).toEqual({ read: 1005, "read-fresh": 0, write: 0 });
     expect(result.unavailableMs).toBe(1005);
   });
@@ -146,8 +155,8 @@ describe("outages", () => {
   });
 
   test("a lost SYN costs the fresh class its retransmission only", () => {
-    const change: Change = (r) => (r.seq === 82 ? { done: r.intended + 1010 } : {});
-    const result = judge(evidenceOf(change), marks, objectives);
+    const evidence = evidenceOf((r) => (r.seq === 82 ? { done: r.intended + 1010 } : {}));
+    const result = judge(evidence, marks, objectives);
     expect(result.longestOutageMsByClass).toEqual({ read: 0, "read-fresh": 1010, write: 0 });
   });
 
@@ -178,32 +187,29 @@ describe("outages", () => {
 });
 
 describe("writes", () => {
-  const third: Change = () => ({});
   test("an acknowledged write that is absent or changed is lost: fail, whatever else is in doubt", () => {
     for (const found of ["absent", "other"] as const) {
-      const evidence = evidenceOf(third, (all) => all.map((w, i) => (i === 3 ? { ...w, found } : w)));
+      const evidence = evidenceOf(served, (all) => all.map((w, i) => (i === 3 ? { ...w, found } : w)));
       const result = judge(evidence, { ...marks, tookEffect: false }, objectives);
       expect(result).toMatchObject({ acknowledgedWritesLost: 1, lostWrites: ["run-15"], verdict: "fail" });
     }
   });
 
   test("a lost write is shown and accepted where the topology accepts loss", () => {
-    const evidence = evidenceOf(third, (all) => all.map((w, i) => (i === 3 ? { ...w, found: "absent" } : w)));
+    const evidence = evidenceOf(served, (all) =>
+      all.map((w, i) => (i === 3 ? { ...w, found: "absent" } : w)),
+    );
     const result = judge(evidence, marks, { ...objectives, noDataLoss: false });
     expect(result).toMatchObject({ acknowledgedWritesLost: 1, verdict: "pass" });
   });
 
   test("an unknown write may be there or not; a failed one that is there is a phantom", () => {
-    const change: Change = (r) => {
-      if (r.seq === 83) return { outcome: "unknown", status: null, error: "timeout" };
-      return r.seq === 87 ? refused(r) : {};
-    };
-    const result = judge(evidenceOf(change), marks, objectives);
+    const result = judge(evidenceOf(unknownAndFailed), marks, objectives);
     expect(result).toMatchObject({ acknowledgedWritesLost: 0, phantomWrites: ["run-87"] });
   });
 
   test("two entries for one id are a duplicate", () => {
-    const evidence = evidenceOf(third, (all) => all.map((w, i) => (i === 4 ? { ...w, copies: 2 } : w)));
+    const evidence = evidenceOf(served, (all) => all.map((w, i) => (i === 4 ? { ...w, copies: 2 } : w)));
     expect(judge(evidence, marks, objectives).duplicateWrites).toEqual(["run-19"]);
   });
 
@@ -212,7 +218,7 @@ describe("writes", () => {
       (): ReadBack[] => [],
       (all: ReadBack[]) => all.map((w) => ({ ...w, found: "unreadable" as const })),
     ]) {
-      const result = judge(evidenceOf(third, readBack), marks, objectives);
+      const result = judge(evidenceOf(served, readBack), marks, objectives);
       expect(result).toMatchObject({
         verdict: "inconclusive",
         unverifiedWrites: 80,
@@ -223,8 +229,6 @@ describe("writes", () => {
 });
 
 describe("verdict", () => {
-  const slowFault: Change = (r) => (within(2000, 4000, r) ? { done: 4005 } : {});
-
   test("idempotent failures fail only where the tier promises none", () => {
     const evidence = evidenceOf((r) => (r.seq === 80 ? refused(r) : {}));
     expect(judge(evidence, marks, objectives).verdict).toBe("pass");
@@ -242,7 +246,6 @@ describe("verdict", () => {
   });
 
   test("a late generator measured itself: inconclusive, even when the objective was missed", () => {
-    const late: Change = (r) => ({ ...slowFault(r), sent: r.intended + (r.seq % 50 === 0 ? 40 : 0) });
     const result = judge(evidenceOf(late), marks, objectives);
     expect(result).toMatchObject({ verdict: "inconclusive", sendLagP99Ms: 40 });
     expect(result.reasons).toHaveLength(2);

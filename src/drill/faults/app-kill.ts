@@ -1,5 +1,7 @@
 /** `app-kill`: kill -9 of every service process of the app on one host; systemd restarts them. */
+import { tlsPaths } from "../../core/engines/tls.ts";
 import type { Topology } from "../../core/topology/schema.ts";
+import { observeHaproxy } from "../../engines/haproxy.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Host } from "../../ports.ts";
 import { type Attack, type Fault, type FaultContext, machineNamed, machinesNamed } from "../fault.ts";
@@ -20,7 +22,7 @@ export const appKill: Fault = {
       const missing = await unhealthyApp(host, context.topology);
       if (missing !== null) return missing;
     }
-    return null;
+    return missingFromPool(context);
   },
   prepare,
 };
@@ -59,16 +61,28 @@ async function prepare(context: FaultContext): Promise<Attack> {
   };
 }
 
+/** Null, or which app host the entry does not send clients to: until then redundancy is not back. */
+async function missingFromPool(context: FaultContext): Promise<string | null> {
+  for (const entry of machinesNamed(context, context.topology.entry.hosts)) {
+    const servers = await observeHaproxy(entry);
+    if (servers === null) return `HAProxy on ${entry.name} does not answer`;
+    const out = servers.find(({ backend, status }) => backend === "app" && status !== "UP");
+    if (out !== undefined)
+      return `HAProxy on ${entry.name} has ${out.server} as ${out.status} (${out.check})`;
+  }
+  return null;
+}
+
 /** Null, or why the host cannot serve by its own account. */
 async function unhealthyApp(host: Host, topology: Topology): Promise<string | null> {
   const inactive = await inactiveUnit(host, [topology.app.unit, ...(await appServices(host, topology))]);
   if (inactive !== null) return inactive;
   const { health, port } = topology.app;
-  const url = `https://${host.address}:${port}${health.path}`;
-  // Not verified: asked on the host itself, and only for its status.
+  const url = `https://localhost:${port}${health.path}`;
   const request = ["--request", health.method, ...(health.method === "HEAD" ? ["--head"] : [])];
   const { code, stdout } = await host.run([
-    ..."curl --silent --insecure --max-time 3 --output /dev/null --write-out %{http_code}".split(" "),
+    ..."curl --silent --max-time 3 --output /dev/null --write-out %{http_code} --cacert".split(" "),
+    tlsPaths("app").ca,
     ...request,
     url,
   ]);

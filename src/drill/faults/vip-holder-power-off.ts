@@ -1,11 +1,10 @@
 /** `vip-holder-power-off`: the entry host that holds the virtual address loses its power. */
 import type { Machine } from "../../ports.ts";
+import { type EntryStatus, observeEntry } from "../../engines/entry.ts";
+import type { Observed } from "../../engines/observed.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { type Attack, type Fault, type FaultContext, machinesNamed } from "../fault.ts";
 import { waitFor } from "../wait.ts";
-import { inactiveUnit } from "./systemd.ts";
-
-const units = ["haproxy.service", "keepalived.service"];
 
 /** How long the proof waits for the address to move; the recovery objective is judged from the load. */
 const MOVE_DEADLINE_MS = 15_000;
@@ -16,12 +15,15 @@ export const vipHolderPowerOff: Fault = {
   title: "power-off of the entry host that holds the virtual address",
   applies: (topology) => (topology.entry.hosts.length < 2 ? "the entry has only one host" : null),
   async healthy(context) {
+    const holders: string[] = [];
     for (const host of machinesNamed(context, context.topology.entry.hosts)) {
-      const missing = await inactiveUnit(host, units);
-      if (missing !== null) return missing;
+      const entry = await observeEntry(host, context.topology);
+      const missing = unhealthyEntry(entry);
+      if (missing !== null) return `${host.name}: ${missing}`;
+      if (entry.reachable && entry.vip) holders.push(host.name);
     }
-    const holders = await vipHolders(context);
-    return holders.length === 1 ? null : `the virtual address is on ${nameList(holders)}`;
+    if (holders.length === 1) return null;
+    return `the virtual address is on ${holders.length === 0 ? "no host" : holders.join(" and ")}`;
   },
   prepare,
 };
@@ -66,6 +68,17 @@ async function prepare(context: FaultContext): Promise<Attack> {
   };
 }
 
+/** Null, or why the host could not hold the address and serve. */
+function unhealthyEntry(entry: Observed<EntryStatus>): string | null {
+  if (!entry.reachable) return entry.why;
+  if (entry.keepalived !== "master" && entry.keepalived !== "backup")
+    return `keepalived: ${entry.keepalived}`;
+  for (const [unit, state] of Object.entries(entry.units)) {
+    if (state !== "active") return `${unit} is ${state}`;
+  }
+  return entry.servers === null ? "HAProxy does not answer" : null;
+}
+
 /** Entry hosts that are running and have the virtual address on an interface. */
 async function vipHolders(context: FaultContext): Promise<Machine[]> {
   const { vip } = context.topology.entry.address;
@@ -83,6 +96,3 @@ async function addressesOf(machine: Machine): Promise<string[]> {
   const links = JSON.parse(stdout) as { addr_info?: { local?: string }[] }[];
   return links.flatMap((link) => (link.addr_info ?? []).flatMap(({ local }) => local ?? []));
 }
-
-const nameList = (machines: readonly Machine[]): string =>
-  machines.length === 0 ? "no host" : machines.map(({ name }) => name).join(" and ");

@@ -52,9 +52,8 @@ export class VirtualClient {
       // undici's own timers are only good to a second; the connection has its own, shorter, limit.
       const timer = setTimeout(() => {
         timedOut = true;
-        const error = "timeout";
-        controller?.abort(new Error(error));
-        settle({ status: null, error });
+        settle({ status: null, error: "timeout" });
+        controller?.abort(new Error("timeout"));
       }, this.#config.connectTimeoutMs + this.#config.responseTimeoutMs);
       this.#agent.dispatch(this.#options(request), {
         onRequestStart: (started) => {

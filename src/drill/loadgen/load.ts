@@ -88,8 +88,9 @@ class Generator {
           resolve();
           return;
         }
-        while (intendedAt(this.requests, this.#config.rate) <= this.#now()) this.#send(this.requests++);
-        setTimeout(sendDue, intendedAt(this.requests, this.#config.rate) - this.#now());
+        const now = this.#now(); // once: a generator that cannot keep up must still read answers
+        while (intendedAt(this.requests, this.#config.rate) <= now) this.#send(this.requests++);
+        setTimeout(sendDue, Math.max(0, intendedAt(this.requests, this.#config.rate) - this.#now()));
       };
       sendDue();
     });

@@ -1,0 +1,267 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { blueprint } from "../../../test/support/render.ts";
+import { WorkloadServer } from "../../../test/support/workload-server.ts";
+import { parseHistory, parseReadBack, type RequestRecord } from "../../core/drill/history.ts";
+import { judge, type Marks } from "../../core/drill/judge.ts";
+import { spacingMs } from "../../core/drill/schedule.ts";
+import { loadCertificates } from "../../run/certificates.ts";
+import type { LoadConfig } from "./config.ts";
+import { generateLoad } from "./load.ts";
+import { readBackWrites } from "./readback.ts";
+
+let folder: string;
+let server: WorkloadServer;
+let config: LoadConfig;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "holdfast-load-"));
+  const topology = blueprint("privx-onprem", (raw) => {
+    raw.entry.address.vip = "127.0.0.1";
+  });
+  const { caCertificate, entry } = await loadCertificates(folder, topology, null);
+  server = await WorkloadServer.start(entry);
+  config = {
+    mode: "load",
+    origin: `https://127.0.0.1:${server.port}`,
+    domain: "access.example.test",
+    ca: caCertificate,
+    token: "secret-token",
+    workload: { read: "/roles", write: "/entries", readBack: "/entries/{id}" },
+    rate: { perSecond: 100, clients: 10 },
+    connectTimeoutMs: 500,
+    responseTimeoutMs: 15_000,
+    limitMs: 60_000,
+    run: "abc123",
+    historyFile: join(folder, "history.jsonl"),
+    readBackFile: join(folder, "readback.jsonl"),
+  };
+});
+
+afterEach(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true });
+});
+
+const never = new AbortController().signal;
+const readHistory = async (): Promise<RequestRecord[]> =>
+  parseHistory(await readFile(config.historyFile, "utf8"));
+
+/** Runs the load and the script beside it; the load is stopped when the script ends. */
+async function load(script: () => Promise<void>): Promise<RequestRecord[]> {
+  const stop = new AbortController();
+  const started = Promise.withResolvers<void>();
+  const emit = (message: { type: string }): void => {
+    if (message.type === "started") started.resolve();
+  };
+  const ended = generateLoad(config, emit, { stop: stop.signal, abandon: never });
+  await Promise.race([started.promise, ended]);
+  await script();
+  stop.abort();
+  await ended;
+  return readHistory();
+}
+
+const marks: Marks = {
+  fault: "scripted",
+  title: "",
+  target: "",
+  baseline: 0,
+  inject: 0,
+  prove: 0,
+  heal: 0,
+  recovered: 0,
+  end: 60_000,
+  tookEffect: true,
+  proof: "",
+  recoveredBy: "",
+  notRecovered: null,
+};
+const judged = (history: readonly RequestRecord[]) =>
+  judge({ history, readBack: [], samplingMs: spacingMs(config.rate) }, marks, {
+    recoveryTimeMs: 60_000,
+    noDataLoss: true,
+    noIdempotentFailures: true,
+  });
+
+test("a constant rate of all classes, with its own cookies, token and host name", async () => {
+  const history = await load(() => sleep(2000));
+  expect(history.every((record) => record.outcome === "ok")).toBe(true);
+  // Open loop: as many as the time allows, however slow this machine is.
+  const last = Math.max(...history.map((record) => record.sent));
+  expect(history.length).toBeGreaterThanOrEqual(Math.floor(last / 10));
+  expect(history.toSorted((a, b) => a.seq - b.seq).every((record, seq) => record.intended === seq * 10)).toBe(
+    true,
+  );
+  const fresh = history.filter((record) => record.class === "read-fresh").length;
+  expect(fresh).toBeGreaterThan(0);
+  // Each fresh request has a connection of its own; each other client needs few.
+  expect(server.connections).toBeGreaterThanOrEqual(fresh);
+  expect(server.connections).toBeLessThan(history.length);
+  expect(server.cookies.size).toBeGreaterThanOrEqual(config.rate.clients - 2);
+  expect([...server.tokens]).toEqual(["Bearer secret-token"]);
+  expect([...server.hosts]).toEqual(["access.example.test"]);
+});
+
+test("a hang of 1 s is an outage of 1 s and no failure", async () => {
+  const history = await load(async () => {
+    await sleep(500);
+    server.behave("hang");
+    await sleep(1000);
+    server.behave("normal");
+    await sleep(500);
+  });
+  const result = judged(history);
+  expect(result.failedRequests).toBe(0);
+  expect(result.longestOutageMs).toBeGreaterThan(850); // 1 s less the sampling of 100 ms
+  expect(result.longestOutageMs).toBeLessThan(3000);
+  // No coordinated omission: requests went on being sent while others hung.
+  const hung = history.filter((record) => record.done - record.intended > 250);
+  expect(hung.length).toBeGreaterThan(50);
+});
+
+test("503 for 500 ms: failed, and an outage of about that", async () => {
+  const history = await load(async () => {
+    await sleep(500);
+    server.behave("unavailable");
+    await sleep(500);
+    server.behave("normal");
+    await sleep(500);
+  });
+  const result = judged(history);
+  expect(result.failed).toBeGreaterThan(20);
+  expect(result.unknown).toBe(0);
+  expect(result.longestOutageMs).toBeGreaterThan(350);
+  expect(result.longestOutageMs).toBeLessThan(2500);
+  expect(history.filter((record) => record.outcome === "failed").every(({ status }) => status === 503)).toBe(
+    true,
+  );
+});
+
+test("a reset after sending: reads failed, writes unknown", async () => {
+  const history = await load(async () => {
+    server.behave("reset");
+    await sleep(500);
+    server.behave("normal");
+    await sleep(300);
+  });
+  const reset = history.filter((record) => record.outcome !== "ok");
+  expect(reset.length).toBeGreaterThan(10);
+  for (const record of reset) expect(record.outcome).toBe(record.class === "write" ? "unknown" : "failed");
+});
+
+test("slow answers are an outage each while they last", async () => {
+  server.behave("slow");
+  const history = await load(() => sleep(600));
+  expect(history.every((record) => record.outcome === "ok")).toBe(true);
+  expect(judged(history).longestOutageMs).toBeGreaterThanOrEqual(400);
+});
+
+test("no answer at all: unknown after the response timeout, never failed", async () => {
+  config = { ...config, responseTimeoutMs: 400 };
+  server.behave("hang");
+  const history = await load(() => sleep(400));
+  expect(history.length).toBeGreaterThan(20);
+  expect(history.every(({ outcome, error }) => outcome === "unknown" && error === "timeout")).toBe(true);
+});
+
+test("nobody listens: failed at once", async () => {
+  await server.stop();
+  const history = await load(() => sleep(300));
+  expect(history.every(({ outcome, error }) => outcome === "failed" && error === "ECONNREFUSED")).toBe(true);
+});
+
+test("a connection that is never accepted is given up after the connect timeout", async () => {
+  const silent: Server = createServer(() => undefined); // TCP accepted by the kernel, TLS never answered
+  await new Promise<void>((resolve) => {
+    silent.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = silent.address() as { port: number };
+  config = { ...config, origin: `https://127.0.0.1:${port}`, rate: { perSecond: 20, clients: 5 } };
+  const history = await load(() => sleep(300));
+  silent.close();
+  for (const record of history) {
+    expect(record).toMatchObject({ outcome: "failed", error: "CONNECT_TIMEOUT" });
+    expect(record.done - record.sent).toBeGreaterThanOrEqual(490);
+    expect(record.done - record.sent).toBeLessThan(5000);
+  }
+});
+
+test("a certificate of another CA is refused", async () => {
+  const other = await loadCertificates(join(folder, "other"), blueprint(), null);
+  config = { ...config, ca: other.caCertificate };
+  const history = await load(() => sleep(200));
+  expect(history.length).toBeGreaterThan(0);
+  expect(history.every((record) => record.outcome === "failed")).toBe(true);
+});
+
+test("the time limit ends the load by itself", async () => {
+  config = { ...config, limitMs: 300 };
+  const messages: string[] = [];
+  await generateLoad(config, ({ type }) => messages.push(type), { stop: never, abandon: never });
+  expect(messages.at(-1)).toBe("ended");
+  expect((await readHistory()).length).toBeGreaterThan(0);
+});
+
+test("a history that cannot be written ends the load with the reason", async () => {
+  config = { ...config, historyFile: "/dev/full" };
+  const control = { stop: never, abandon: never };
+  await expect(generateLoad(config, () => undefined, control)).rejects.toThrow("cannot write the history");
+  config = { ...config, historyFile: join(folder, "absent", "history.jsonl") };
+  await expect(generateLoad(config, () => undefined, control)).rejects.toThrow("cannot write the history");
+});
+
+test("a service that acknowledges and drops is caught, and so is a write that was never made", async () => {
+  const history = await load(async () => {
+    await sleep(400);
+    server.behave("lie");
+    await sleep(400);
+    server.behave("unavailable");
+    await sleep(300);
+    server.behave("normal");
+    await sleep(200);
+  });
+  const phantom =
+    history.find(({ class: name, outcome }) => name === "write" && outcome === "failed")?.id ?? "";
+  server.entries.set(phantom, `drill value of ${phantom}`);
+  const changed = [...server.entries.keys()][0] ?? "";
+  server.entries.set(changed, "another value");
+  expect(await readBackWrites(config, never)).toBe(history.filter(({ id }) => id !== null).length);
+  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  const result = judge({ history, readBack, samplingMs: 100 }, marks, {
+    recoveryTimeMs: 60_000,
+    noDataLoss: true,
+    noIdempotentFailures: false,
+  });
+  expect(server.dropped.size).toBeGreaterThan(5);
+  expect(new Set(result.lostWrites)).toEqual(new Set([...server.dropped, changed]));
+  expect(result.phantomWrites).toEqual([phantom]);
+  expect(result.verdict).toBe("fail");
+});
+
+test("what cannot be read back in time is unreadable, not lost", async () => {
+  await load(() => sleep(300));
+  server.behave("unavailable");
+  await readBackWrites({ ...config, limitMs: 500 }, never);
+  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  expect(readBack.length).toBeGreaterThan(0);
+  expect(readBack.every(({ found }) => found === "unreadable")).toBe(true);
+});
+
+test("a generator whose driver dies ends at once, without load left behind", async () => {
+  server.behave("hang"); // even with answers outstanding
+  const script = join(import.meta.dirname, "../../../test/support/loadgen.ts");
+  const child = spawn(process.execPath, [script], { stdio: ["pipe", "pipe", "ignore"] });
+  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  child.stdin.write(`${JSON.stringify(config)}\n`);
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  await sleep(200);
+  child.stdin.destroy(); // what the kernel does when the driver is killed
+  const inTime = await Promise.race([exited, sleep(10_000, "still running", { ref: false })]);
+  expect(inTime).toBe(1);
+});

@@ -1,0 +1,263 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { blueprint } from "../../test/support/render.ts";
+import { WorkloadServer } from "../../test/support/workload-server.ts";
+import { conclude } from "../core/drill/summary.ts";
+import { HostUnreachable } from "../lib/errors.ts";
+import type { Machine, PowerState, Reporter, RunResult } from "../ports.ts";
+import { loadCertificates } from "../run/certificates.ts";
+import { judgeFolder } from "./folder.ts";
+import { type DrillOptions, runDrill } from "./run.ts";
+
+// Each run starts two processes and waits for them: seconds, and many more on a busy machine.
+vi.setConfig({ testTimeout: 90_000 });
+
+let home: string;
+let server: WorkloadServer;
+let options: DrillOptions;
+let lab: FakeLab;
+
+const silent: Reporter = {
+  info: () => undefined,
+  warn: () => undefined,
+  event: () => undefined,
+  task: () => ({ update: () => undefined, done: () => undefined, fail: () => undefined }),
+};
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+/** The machines of the blueprint, as far as faults look at them; the service itself is the real server. */
+class FakeLab {
+  readonly off = new Set<string>();
+  vipHolder: string | null = "lb1";
+  /** systemd brings killed services back with a new pid. */
+  pid = 100;
+  killWorks = true;
+  appHealth = "200";
+  pool = "# pxname,svname,status,type\napp,app1,UP,2\napp,app2,UP,2\n";
+  readonly calls: string[] = [];
+  onKill = (): void => undefined;
+  onPowerOff = (_name: string): void => undefined;
+
+  machine(name: string, address: string): Machine {
+    return {
+      name,
+      address,
+      state: (): Promise<PowerState> => Promise.resolve(this.off.has(name) ? "off" : "running"),
+      powerOff: () => {
+        this.off.add(name);
+        this.onPowerOff(name);
+        return nothing();
+      },
+      powerOn: () => {
+        this.off.delete(name);
+        return nothing();
+      },
+      run: (argv) => {
+        if (this.off.has(name)) return Promise.reject(new HostUnreachable(name, "it is off"));
+        this.calls.push(argv.join(" "));
+        return Promise.resolve({ code: 0, stderr: "", ...this.answer(name, argv) });
+      },
+      pause: nothing,
+      resume: nothing,
+      cutLink: nothing,
+      restoreLink: nothing,
+    };
+  }
+
+  answer(name: string, argv: readonly string[]): Pick<RunResult, "stdout"> {
+    const [command, verb] = argv;
+    if (command === "systemctl" && verb === "kill") {
+      if (this.killWorks) this.pid++;
+      this.onKill();
+      return { stdout: "" };
+    }
+    if (verb === "is-active") return { stdout: "active\n" };
+    if (command === "systemctl")
+      return {
+        stdout: argv
+          .slice(4)
+          .map((unit) => this.#show(unit))
+          .join("\n\n"),
+      };
+    if (argv.includes("/run/holdfast/entry-health")) return { stdout: "0\n" };
+    if (command === "cat") {
+      const alive = argv.includes(`/proc/${this.pid}/stat`);
+      return { stdout: alive ? `${this.pid} (node (x) y) S ${"0 ".repeat(18)}4711 0\n` : "" };
+    }
+    if (command === "curl") return { stdout: this.appHealth };
+    if (command === "socat") return { stdout: this.pool };
+    if (argv.includes("-o"))
+      return { stdout: name === this.vipHolder ? "2: host0 inet 127.0.0.1/32 scope" : "" };
+    const addresses = name === this.vipHolder ? ["127.0.0.1"] : [];
+    return { stdout: JSON.stringify([{ addr_info: addresses.map((local) => ({ local })) }]) };
+  }
+
+  #show(unit: string): string {
+    return [
+      `Id=${unit}`,
+      "ActiveState=active",
+      `MainPID=${this.pid}`,
+      `User=${unit === "role-store.service" ? "access-manager" : "root"}`,
+      "Wants=role-store.service nginx.service",
+    ].join("\n");
+  }
+}
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "holdfast-drill-"));
+  const raw = blueprint("privx-onprem", (file) => {
+    file.entry.address.vip = "127.0.0.1";
+  });
+  const { caCertificate, entry } = await loadCertificates(home, raw, null);
+  server = await WorkloadServer.start(entry);
+  const topology = blueprint("privx-onprem", (file) => {
+    file.entry.address.vip = "127.0.0.1";
+    file.entry.ports = { https: server.port };
+  });
+  lab = new FakeLab();
+  options = {
+    topology,
+    machines: Object.entries(topology.hosts).map(([name, { address }]) => lab.machine(name, address)),
+    clientNamespace: null,
+    pki: { caCertificate },
+    apiToken: "secret-token",
+    folder: join(home, "drills", "run"),
+    faults: ["app-kill"],
+    rate: 100,
+    timings: {
+      baseline: { clean: 700, deadline: 2000 },
+      degraded: { clean: 700, deadline: 10_000 },
+      recovery: 2000,
+      verify: { clean: 700, deadline: 10_000 },
+    },
+    reporter: silent,
+    generatorArgv: [process.execPath, join(import.meta.dirname, "../../test/support/loadgen.ts")],
+    powerOnArgv: () => [process.execPath, "-e", "setTimeout(() => {}, 60_000)"],
+  };
+});
+
+afterEach(async () => {
+  await server.stop();
+  await rm(home, { recursive: true });
+});
+
+function outage(ms: number): void {
+  server.behave("unavailable");
+  setTimeout(() => server.behave("normal"), ms);
+}
+
+test("a drill: what clients saw of each fault, kept in its folder and judged again alike", async () => {
+  lab.onPowerOff = () => {
+    lab.vipHolder = "lb2";
+    outage(400);
+  };
+  const summary = await runDrill({ ...options, faults: ["app-kill", "vip-holder-power-off"] });
+  expect(summary).toMatchObject({ type: "summary", topology: "privx-onprem", aborted: null });
+  const [kill, powerOff] = summary.faults;
+  expect(kill).toMatchObject({
+    fault: "app-kill",
+    target: "app1",
+    tookEffect: true,
+    failedRequests: 0,
+    acknowledgedWritesLost: 0,
+  });
+  expect(kill?.acknowledgedWrites).toBeGreaterThan(50);
+  expect(powerOff).toMatchObject({
+    fault: "vip-holder-power-off",
+    target: "lb1",
+    tookEffect: true,
+    recoveredBy: "keepalived moved the address to lb2",
+    acknowledgedWritesLost: 0,
+    unverifiedWrites: 0,
+  });
+  expect(powerOff?.longestOutageMs).toBeGreaterThan(250);
+  expect(powerOff?.failedRequests).toBeGreaterThan(10);
+  expect(lab.off.size).toBe(0);
+  // Only the app's own service was killed, not what its target also wants.
+  expect(lab.calls.filter((call) => call.includes("SIGKILL"))).toEqual([
+    "systemctl kill --signal=SIGKILL -- role-store.service",
+  ]);
+  expect((await readdir(options.folder)).sort()).toEqual([
+    "history.jsonl",
+    "marks.json",
+    "readback.jsonl",
+    "verdict.json",
+  ]);
+  expect((await judgeFolder(options.folder)).faults).toEqual(summary.faults);
+  const kept = await Promise.all(
+    (await readdir(options.folder)).map((file) => readFile(join(options.folder, file), "utf8")),
+  );
+  expect(kept.join("")).not.toContain("secret-token");
+});
+
+test("every acknowledged write belongs to a fault, and a service that drops them fails", async () => {
+  lab.onKill = () => {
+    server.behave("lie");
+    setTimeout(() => server.behave("normal"), 500);
+  };
+  const summary = await runDrill(options);
+  expect(summary.faults[0]?.acknowledgedWritesLost).toBe(server.dropped.size);
+  expect(server.dropped.size).toBeGreaterThan(0);
+  expect(summary.faults[0]?.acknowledgedWrites).toBe(server.entries.size + server.dropped.size);
+  expect(conclude(summary)).toBe("objective-missed");
+});
+
+test("a fault that did nothing is not a success", async () => {
+  lab.killWorks = false;
+  const summary = await runDrill(options);
+  expect(summary.faults[0]).toMatchObject({ tookEffect: false, verdict: "inconclusive" });
+  expect(conclude(summary)).toBe("inconclusive");
+});
+
+test("a service that is not healthy is not broken further", async () => {
+  lab.pool = "# pxname,svname,status,type\napp,app1,UP,2\napp,app2,DOWN,2\n";
+  const unhealthy = await runDrill(options);
+  expect(unhealthy).toMatchObject({ faults: [], aborted: expect.stringContaining("app2 as DOWN") });
+  expect(conclude(unhealthy)).toBe("aborted");
+  lab.pool = lab.pool.replace("DOWN", "UP");
+  server.behave("unavailable");
+  const unserved = await runDrill({ ...options, folder: `${options.folder}-2` });
+  expect(unserved).toMatchObject({ faults: [], aborted: expect.stringContaining("requests failed") });
+  expect(lab.calls.some((call) => call.includes("SIGKILL"))).toBe(false);
+});
+
+test("a target that does not recover fails, and the faults after it are left out", async () => {
+  lab.onKill = () => {
+    lab.appHealth = "503";
+  };
+  const summary = await runDrill({ ...options, faults: ["app-kill", "vip-holder-power-off"] });
+  expect(summary.faults).toMatchObject([{ fault: "app-kill", verdict: "fail" }]);
+  expect(summary.faults[0]?.reasons.join()).toContain("app1 answers 503");
+  expect(summary.aborted).toContain("app-kill");
+  expect(lab.off.size).toBe(0);
+});
+
+test("an interrupt heals what was broken and leaves no load behind", async () => {
+  const interrupt = new AbortController();
+  lab.onPowerOff = () => {
+    lab.vipHolder = "lb2";
+    server.behave("unavailable");
+    interrupt.abort();
+  };
+  const drill = runDrill({ ...options, faults: ["vip-holder-power-off"], signal: interrupt.signal });
+  await expect(drill).rejects.toThrow("interrupted");
+  expect(lab.off.size).toBe(0);
+});
+
+test("unknown faults and topologies without a workload are refused before anything starts", async () => {
+  await expect(runDrill({ ...options, faults: ["meteor"] })).rejects.toThrow("there is no fault meteor");
+  const { workload: _, ...app } = options.topology.app;
+  const topology = { ...options.topology, app };
+  await expect(runDrill({ ...options, topology })).rejects.toThrow("does not say what a drill may send");
+  const oneHost = { ...options.topology, app: { ...options.topology.app, hosts: ["app1"] } };
+  await expect(runDrill({ ...options, topology: oneHost })).rejects.toThrow("the app has only one host");
+  await expect(readdir(options.folder)).rejects.toThrow("ENOENT");
+});
+
+test("a load generator that cannot start says why", async () => {
+  const generatorArgv = [process.execPath, "-e", "console.error('no such module'); process.exit(3)"];
+  await expect(runDrill({ ...options, generatorArgv })).rejects.toThrow("no such module");
+});
