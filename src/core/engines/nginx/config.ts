@@ -29,7 +29,12 @@ http {
         '{"time":"$time_iso8601","client":"$remote_addr","method":"$request_method","uri":"$uri",'
         '"status":$status,"bytes":$bytes_sent,"seconds":$request_time,"upstream":"$upstream_addr",'
         '"upstreamSeconds":"$upstream_response_time","request":"$http_x_request_id"}';
-    access_log syslog:server=unix:/dev/log,facility=daemon,severity=info,tag=nginx,nohostname json;
+    # good answers to the entry's checks, several a second, would bury everything else
+    map $request_uri:$status $logged {
+        "${topology.app.health.path}:200" 0;
+        default 1;
+    }
+    access_log syslog:server=unix:/dev/log,facility=daemon,severity=info,tag=nginx,nohostname json if=$logged;
 
     # longer than the entry keeps an idle connection, so that nginx never closes one that is about to be used
     keepalive_timeout 75s;
