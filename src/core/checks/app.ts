@@ -109,7 +109,7 @@ export const appRules: readonly Rule[] = [
     title: "Package readable and named by its version",
     severity: "error",
     why: "`up` installs the app from it; the version in the name decides where it is unpacked and whether it is already installed.",
-    fix: "Build or copy the archive to where `app.package` says, named <app>-<version>.tar.gz.",
+    fix: "Build or copy the archive to where `app.package` says, named `<app>-<version>.tar.gz`.",
     check: ({ app }, { package: archive }) => {
       const path = ["app", "package"];
       const base = app.package.split("/").at(-1) ?? "";

@@ -131,7 +131,7 @@ const entrySchema = z.strictObject({
 
 const appSchema = z.strictObject({
   name: name.describe(
-    "Name of the service; its files are in /opt/<name>, its backups in /var/backups/<name>",
+    "Name of the service; its files are in `/opt/<name>`, its backups in `/var/backups/<name>`",
   ),
   hosts: hostNames.describe("Hosts that run the app, all alike"),
   package: text.describe(
@@ -258,7 +258,7 @@ const backupSchema = z.strictObject({
       }),
       z.strictObject({
         kind: z.literal("local").describe("On the hosts' own disks only"),
-        path: absolutePath.optional().describe("Directory; default /var/backups/<app>"),
+        path: absolutePath.optional().describe("Directory; default `/var/backups/<app>`"),
       }),
       z.strictObject({
         kind: z.literal("nfs").describe("On a NAS or another NFS server"),
