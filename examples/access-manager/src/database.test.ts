@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Database } from "./database.ts";
-import { sleep } from "./deadline.ts";
 import { listEntries, readEntry, writeEntry } from "./entries.ts";
 import { migrate, SCHEMA_VERSION, schemaVersion } from "./migrations.ts";
 import { DeadlineExceeded, Overloaded } from "./retry.ts";
@@ -50,10 +49,10 @@ describe.skipIf(cannotRun !== undefined)("with a real PostgreSQL", { timeout: 12
   test("no acknowledged write is lost or doubled while postgres is killed and restarted", async () => {
     const acknowledged: string[] = [];
     const failures: unknown[] = [];
-    let writing = true;
+    const writing = { on: true };
     let sent = 0;
     const writer = async (name: number): Promise<void> => {
-      for (let n = 0; writing; n += 1) {
+      for (let n = 0; writing.on; n += 1) {
         const id = `crash-${name}-${n}`;
         sent += 1;
         await writeEntry(database, { id, value: `value of ${id}` }).then(
@@ -71,7 +70,7 @@ describe.skipIf(cannotRun !== undefined)("with a real PostgreSQL", { timeout: 12
     }
     const before = acknowledged.length;
     await eventually(() => expect(acknowledged.length).toBeGreaterThan(before + 50), 30_000);
-    writing = false;
+    writing.on = false;
     await Promise.all(writers);
     const stored = await postgres.admin((client) =>
       client.query<{ id: string; value: string }>("SELECT id, value FROM entries WHERE id ^@ 'crash-'"),
@@ -161,21 +160,18 @@ describe.skipIf(cannotRun !== undefined)("with a real PostgreSQL", { timeout: 12
   });
 
   test("a terminated backend and a read-only primary are retried", async () => {
-    const kill = async (): Promise<void> => {
-      await sleep(100);
-      await postgres.admin((client) =>
-        client.query(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%victim%' AND pid <> pg_backend_pid()",
-        ),
-      );
-    };
     let tries = 0;
     const victim = database.run(async (query) => {
       tries += 1;
       return query(`SELECT 'victim', pg_sleep(${tries === 1 ? 20 : 0})`);
     });
     await eventually(async () => {
-      await kill();
+      await postgres.admin((client) =>
+        client.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE $1 AND pid <> pg_backend_pid()",
+          ["%victim%"],
+        ),
+      );
       expect(tries).toBeGreaterThan(1);
     });
     await victim;

@@ -42,6 +42,8 @@ describe("parseEnvironment", () => {
     expect(environment.trailRequireMount).toBe(true);
   });
   test("no peers, no Redis, a trail on the own disk", () => {
+    const own = parseEnvironment({ ...complete, TRAIL_DIR: undefined });
+    expect([own.trailDir, own.trailRequireMount]).toEqual(["/var/lib/access-manager/trail", false]);
     const environment = parseEnvironment({
       ...complete,
       PEERS: "",

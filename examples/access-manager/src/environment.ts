@@ -34,6 +34,9 @@ export interface Environment {
   readonly apiTokenFile: string;
 }
 
+/** Where the trail goes without shared storage: made by the unit (StateDirectory=). */
+const OWN_TRAIL_DIR = "/var/lib/access-manager/trail";
+
 export type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -60,6 +63,7 @@ export function parseEnvironment(variables: Variables): Environment {
       if (at <= 0) mistakes.push(`${name} has a malformed item`);
       return [item.slice(0, at), item.slice(at + 1)];
     });
+  const trailDir = optional("TRAIL_DIR");
   const redisNodes = optional("REDIS_NODES");
   const environment: Environment = {
     nodeName: text("NODE_NAME"),
@@ -84,8 +88,8 @@ export function parseEnvironment(variables: Variables): Environment {
             passwordFile: optional("REDIS_PASSWORD_FILE"),
             caFile: optional("REDIS_CA_FILE"),
           },
-    trailDir: text("TRAIL_DIR"),
-    trailRequireMount: optional("TRAIL_REQUIRE_MOUNT") !== "0",
+    trailDir: trailDir ?? OWN_TRAIL_DIR,
+    trailRequireMount: trailDir !== undefined && optional("TRAIL_REQUIRE_MOUNT") !== "0",
     tls: { certFile: text("TLS_CERT_FILE"), keyFile: text("TLS_KEY_FILE"), caFile: text("TLS_CA_FILE") },
     servicePorts: new Map(
       list("SERVICE_PORTS", text("SERVICE_PORTS")).map(([name, value]) => [

@@ -78,12 +78,11 @@ describe("append", () => {
 
   test("is acknowledged only after fsync, and many share one", async () => {
     let syncs = 0;
-    let release = (): void => undefined;
-    const gate = new Promise<void>((resolve) => (release = resolve));
+    const gate = Promise.withResolvers<void>();
     const trail = open({
       files: watched({
         write: async (_handle, real) => {
-          await gate;
+          await gate.promise;
           return real();
         },
         sync: () => void (syncs += 1),
@@ -95,7 +94,7 @@ describe("append", () => {
     );
     await eventually(() => expect(text()).toBe(""));
     expect(acknowledged).toBe(0);
-    release();
+    gate.resolve();
     await Promise.all(all);
     expect(objects().length).toBe(100);
     expect(syncs).toBeLessThanOrEqual(2);

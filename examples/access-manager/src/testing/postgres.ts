@@ -17,8 +17,8 @@ export const cannotRun = [join(binaries, "postgres"), "/usr/bin/openssl"].find((
 /** PostgreSQL refuses to run as root: then it runs as the packages' user. */
 function serverUser(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
-  const id = (flag: string): number => Number(execFileSync("id", [flag, "postgres"]).toString());
-  return { uid: id("-u"), gid: id("-g") };
+  const [uid, gid] = ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, "postgres"]).toString()));
+  return uid === undefined || gid === undefined ? {} : { uid, gid };
 }
 
 export class TestPostgres {
@@ -134,11 +134,10 @@ export class TestPostgres {
   }
 }
 
-const certificateArguments = [
-  ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-  ...["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=test"],
-  ...["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-];
+const certificateArguments =
+  "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem -out cert.pem -subj /CN=test -addext subjectAltName=IP:127.0.0.1,DNS:localhost".split(
+    " ",
+  );
 
 function stat(pid: number): readonly string[] {
   try {
