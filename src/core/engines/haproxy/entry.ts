@@ -91,15 +91,15 @@ function poolSection(topology: Topology): string {
     "# two failed connections in a row put a host out at once. Not layer7: an application error that one request",
     "# provokes on every host would put them all out",
     "default-server observe layer4 error-limit 1 on-error sudden-death",
-    "default-server tcp-ut 1500ms",
     `default-server ssl verify required ca-file ${haproxyFiles.ca}`,
     ...hosts.map((name) => serverLine(topology, name, port)),
   ]);
 }
 
+/** tcp-ut stands on each line: HAProxy 2.6 does not take it over from default-server. */
 function serverLine(topology: Topology, name: string, port: number): string {
   const cookie = topology.entry.affinity === "cookie" ? ` cookie ${name}` : "";
-  return `server ${name} ${addressOf(topology, name)}:${port} sni str(${name}) check-sni ${name} verifyhost ${name}${cookie}`;
+  return `server ${name} ${addressOf(topology, name)}:${port} sni str(${name}) check-sni ${name} verifyhost ${name} tcp-ut 1s${cookie}`;
 }
 
 /** Once a check or a request has failed, the next check decides quickly. */
