@@ -25,8 +25,9 @@ export function commonSections(topology: Topology, host: string, options: { peer
     section("defaults", [
       "log global",
       "option dontlognull",
-      "# a connection that is not there in 700 ms is tried on another host: in a local network it takes 1 ms",
-      "timeout connect 700ms",
+      "# a connection that is not there in a second is tried on another host: in a local network it takes 1 ms,",
+      "# with the TLS handshake on a busy machine some hundred",
+      "timeout connect 1s",
       "timeout client 60s",
       "timeout server 60s",
       "timeout queue 5s",
