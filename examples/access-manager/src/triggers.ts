@@ -2,23 +2,31 @@
  * Redis, which only says that something has changed. It may be gone for any time: publishing then does
  * nothing, subscribing comes back by itself, and the periodic version check keeps the caches right.
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Cluster, Redis } from "ioredis";
+import { repeat } from "./deadline.ts";
 import { type Environment, readSecret } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
 
 const CHANNEL = "access-manager:changed";
+const PING_MS = 1_000;
+// Some pings, and the pause around a master's failover (about 0.2 s to 2 s).
+const SILENCE_MS = 5_000;
+// A client may believe itself connected to a node that hangs, or be entangled in its retries: after so
+// long without hearing itself it is replaced by a new one.
+const RENEW_MS = 10_000;
+
+type RedisSettings = NonNullable<Environment["redis"]>;
+type Client = Cluster | Redis;
 
 export interface Triggers {
-  /** Whether triggers flow now. */
+  /** Whether triggers flow now: this node lately heard what it sent itself. */
   readonly connected: boolean;
   /** Tells every node, if Redis is there. Never throws, never waits. */
   publish(text: string): void;
   close(): void;
 }
-
-/** Pause before reconnecting, ms: for ever, but never more often than every two seconds. */
-const retry = (times: number): number => Math.min(100 * 2 ** Math.min(times, 5), 2_000);
 
 /** @param onMessage is called with each trigger's text, also with this node's own. */
 export function openTriggers(
@@ -27,59 +35,120 @@ export function openTriggers(
   onMessage: (text: string) => void,
 ): Triggers {
   if (redis === undefined) return { connected: false, publish: () => undefined, close: () => undefined };
+  return new RedisTriggers(redis, log, onMessage);
+}
+
+class RedisTriggers implements Triggers {
+  readonly #redis: RedisSettings;
+  readonly #log: Log;
+  readonly #onMessage: (text: string) => void;
+  readonly #ping = `ping ${randomUUID()}`;
+  readonly #stopPings: () => void;
+  #publisher: Client;
+  #subscriber: Client;
+  #openedAt = performance.now();
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #said = false;
+  #lastError: unknown;
+
+  constructor(redis: RedisSettings, log: Log, onMessage: (text: string) => void) {
+    this.#redis = redis;
+    this.#log = log;
+    this.#onMessage = onMessage;
+    [this.#publisher, this.#subscriber] = this.#open();
+    this.#stopPings = repeat(
+      PING_MS,
+      () => this.#check(),
+      () => undefined,
+    );
+  }
+
+  get connected(): boolean {
+    return performance.now() - this.#heardAt < SILENCE_MS;
+  }
+
+  publish(text: string): void {
+    // While Redis is gone each try would cost retries over all its nodes, for nothing.
+    if (this.connected) this.#send(text);
+  }
+
+  close(): void {
+    this.#stopPings();
+    this.#disconnect();
+  }
+
+  #send(text: string): void {
+    this.#publisher.publish(CHANNEL, text).catch((error: unknown) => (this.#lastError = error));
+  }
+
+  #check(): Promise<void> {
+    const { connected } = this;
+    if (connected !== this.#said) {
+      this.#said = connected;
+      if (connected) this.#log.info("redis connected");
+      else
+        this.#log.warn("redis lost: caches follow the version check", {
+          error: describeError(this.#lastError),
+        });
+    }
+    const now = performance.now();
+    if (!connected && now - this.#openedAt > RENEW_MS) {
+      this.#disconnect();
+      [this.#publisher, this.#subscriber] = this.#open();
+      this.#openedAt = now;
+    }
+    this.#send(this.#ping);
+    return Promise.resolve();
+  }
+
+  #disconnect(): void {
+    this.#publisher.disconnect();
+    this.#subscriber.disconnect();
+  }
+
+  #open(): readonly [Client, Client] {
+    const clients = connect(this.#redis);
+    const [, subscriber] = clients;
+    // Errors are seen as silence; unheard they would end the process.
+    for (const client of new Set(clients)) client.on("error", (error: unknown) => (this.#lastError = error));
+    subscriber.on("ready", () => {
+      // After every (re)connect: subscribing twice is harmless, not being subscribed is silence.
+      subscriber.subscribe(CHANNEL).then(
+        () => this.#send(this.#ping),
+        (error: unknown) => (this.#lastError = error),
+      );
+    });
+    subscriber.on("message", (_channel: string, text: string) => this.#onText(text));
+    return clients;
+  }
+
+  #onText(text: string): void {
+    if (text === this.#ping) this.#heardAt = performance.now();
+    else if (!text.startsWith("ping ")) this.#onMessage(text);
+  }
+}
+
+/** Pause before reconnecting, ms: never more often than every two seconds for long. */
+const retry = (times: number): number => Math.min(100 * 2 ** Math.min(times, 5), 2_000);
+
+/** Publisher and subscriber: a cluster client is both, with connections of its own for the latter. */
+function connect(redis: RedisSettings): readonly [Client, Client] {
   const options = nodeOptions(redis);
+  if (redis.mode === "cluster") {
+    const cluster = clusterClient(redis.nodes, options);
+    return [cluster, cluster];
+  }
   const [first] = redis.nodes;
   if (first === undefined) throw new Error("environment: REDIS_NODES is empty");
-  const clients =
-    redis.mode === "cluster"
-      ? [clusterClient(redis.nodes, options)]
-      : ["publisher", "subscriber"].map(
-          () =>
-            new Redis({
-              ...options,
-              host: first.host,
-              port: first.port,
-              enableOfflineQueue: false,
-              retryStrategy: retry,
-            }),
-        );
-  const [publisher, subscriber = publisher] = clients;
-  if (publisher === undefined || subscriber === undefined) throw new Error("no Redis client");
-  let connected = false;
-  const say = (now: boolean, error?: unknown): void => {
-    if (now === connected) return;
-    connected = now;
-    if (now) log.info("redis connected");
-    else
-      log.warn(
-        "redis lost: caches follow the version check",
-        error === undefined ? {} : { error: describeError(error) },
-      );
-  };
-  for (const client of clients) client.on("error", (error: unknown) => say(false, error));
-  subscriber.on("close", () => say(false));
-  subscriber.on("ready", () => {
-    // After every (re)connect: subscribing twice is harmless, not being subscribed is silence.
-    subscriber.subscribe(CHANNEL).then(
-      () => say(true),
-      (error: unknown) => say(false, error),
-    );
-  });
-  subscriber.on("message", (_channel: string, text: string) => onMessage(text));
-  return {
-    get connected() {
-      return connected;
-    },
-    publish: (text) => {
-      publisher.publish(CHANNEL, text).catch(() => undefined);
-    },
-    close: () => clients.forEach((client) => client.disconnect()),
-  };
+  const { host, port } = first;
+  const open = (): Redis =>
+    new Redis({ ...options, host, port, enableOfflineQueue: false, retryStrategy: retry });
+  return [open(), open()];
 }
 
 /** What both kinds of client share, per connection. */
 // The return type is inferred: ioredis's own types for it exclude one another under exactOptionalPropertyTypes.
-function nodeOptions(redis: NonNullable<Environment["redis"]>) {
+function nodeOptions(redis: RedisSettings) {
   return {
     ...(redis.passwordFile === undefined ? {} : { password: readSecret(redis.passwordFile) }),
     ...(redis.caFile === undefined ? {} : { tls: { ca: readFileSync(redis.caFile) } }),
