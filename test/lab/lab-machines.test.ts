@@ -103,6 +103,14 @@ describe("machines", () => {
     });
   });
 
+  test("any name of a topology will do, also those that mean something to Linux or to ip", async () => {
+    const machines = ["a", "lo", "dev", "up", "client", "a-name-of-thirty-one-characters"];
+    await withLab({ machines }, async (lab) => {
+      const first = lab.machine("a");
+      for (const machine of lab.machines) expect(await pings(first, machine)).toBe(true);
+    });
+  });
+
   test("run: exit codes, stdin, a missing command, a timeout", async () => {
     await withLab({ machines: ["m1"] }, async (lab) => {
       const m1 = lab.machine("m1");

@@ -59,12 +59,18 @@ export async function members(cgroups: Cgroups): Promise<ProcessId[]> {
  * @throws HoldfastError when processes are still there after 15 s (stuck in the kernel).
  */
 export async function killAll(cgroups: Cgroups): Promise<void> {
+  if (cgroups.length === 0) return;
+  const mine = (await members(cgroups)).some(({ pid }) => pid === 1 || pid === process.pid);
+  if (mine)
+    throw new Error(
+      `${cgroups.join(", ")}: not a machine's cgroups: this process or the host's first is in them`,
+    );
   await poll(
     async () => {
       // Atomic, also against processes that fork while they are being killed; kernels from 5.14.
       for (const path of cgroups) await write(path, "cgroup.kill", "1");
       const left = await members(cgroups);
-      for (const process of left) signal(process, "SIGKILL");
+      for (const member of left) signal(member, "SIGKILL");
       await thaw(cgroups); // a v1 freezer holds even a SIGKILL back
       return left.length === 0;
     },

@@ -107,7 +107,8 @@ async function boot(machines: readonly LabMachine[], reporter: Reporter): Promis
   const outcomes = await Promise.allSettled(
     machines.map(async (machine) => {
       const state = await machine.state();
-      if (state === "running") return;
+      // Also a running one: its boot may have been begun by a command that was killed.
+      if (state === "running") return machine.powerOn();
       const task = reporter.task(`${state === "absent" ? "create" : "start"} machine ${machine.name}`);
       try {
         if (state === "paused") await machine.resume();

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, open } from "node:fs/promises";
-import { execOk } from "../../lib/exec.ts";
+import { exec, execOk } from "../../lib/exec.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { type Cgroups, cgroupsOf, createCgroups } from "./cgroup.ts";
 import * as names from "./names.ts";
@@ -41,6 +41,23 @@ export async function systemdRunsHost(): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Transient units of a lab's machines that systemd knows of; none where no systemd runs the host. */
+export async function machineUnits(lab: string, machine = "*"): Promise<string[]> {
+  if (!(await systemdRunsHost())) return [];
+  const pattern = names.unitName(lab, machine);
+  const list = await exec(["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern]);
+  return list.stdout.split("\n").flatMap((line) => line.trim().split(/\s+/)[0] || []);
+}
+
+/** Kills the units and waits until systemd has forgotten them: only then can they be started again. */
+export async function endUnits(lab: string, machine?: string): Promise<void> {
+  for (const unit of await machineUnits(lab, machine)) {
+    await exec(["systemctl", "kill", "--signal=SIGKILL", unit]);
+    await exec(["systemctl", "stop", unit]);
+    await exec(["systemctl", "reset-failed", unit]);
+  }
 }
 
 /** Command line of the container, the same on every kind of host. */
@@ -96,9 +113,17 @@ async function launchAsUnit(spec: LaunchSpec): Promise<Launched> {
   );
   const supervisor = identify(Number(pid.trim()));
   if (supervisor === undefined) throw diedAtOnce(spec);
+  return { supervisor, cgroups: await unitCgroups(supervisor.pid, unit) };
+}
+
+/**
+ * The unit's own cgroups. Only those: in hierarchies that systemd does not manage (a v1 freezer) its
+ * processes are in the same cgroup as the rest of the host.
+ */
+async function unitCgroups(pid: number, unit: string): Promise<Cgroups> {
   // The container moves itself one level down, at a moment that we cannot see.
-  const cgroups = (await cgroupsOf(supervisor.pid)).map((path) => path.replace(/\/supervisor$/, ""));
-  return { supervisor, cgroups };
+  const paths = (await cgroupsOf(pid)).map((path) => path.replace(/\/supervisor$/, ""));
+  return paths.filter((path) => path.endsWith(`/${unit}`));
 }
 
 async function launchDirectly(spec: LaunchSpec): Promise<Launched> {

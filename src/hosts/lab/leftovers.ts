@@ -2,7 +2,7 @@ import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exec } from "../../lib/exec.ts";
 import { existingCgroups, killAll, members, removeLabCgroups } from "./cgroup.ts";
-import { systemdRunsHost } from "./launch.ts";
+import { endUnits, machineUnits } from "./launch.ts";
 import { mountsUnder, unmountUnder } from "./mounts.ts";
 import * as names from "./names.ts";
 import { hostLinks, namespaceInodes, namespacesOf, removeNetwork } from "./network.ts";
@@ -16,7 +16,7 @@ const propagateDirectory = "/run/systemd/nspawn/propagate";
  */
 export async function removeByName(home: string, lab: string): Promise<void> {
   const directory = names.labDirectory(home, lab);
-  await stopUnits(lab);
+  await endUnits(lab);
   await killAll(await existingCgroups(lab));
   for (const process of await strayProcesses(directory, lab)) signal(process, "SIGKILL");
   await unmountUnder(directory);
@@ -41,7 +41,7 @@ export async function findLeftovers(home: string, lab: string): Promise<string[]
   );
   return [
     ...new Set(await Promise.all(described)),
-    ...(await units(lab)).map((unit) => `unit ${unit}`),
+    ...(await machineUnits(lab)).map((unit) => `unit ${unit}`),
     ...(await mountsUnder(directory)).map((path) => `mount ${path}`),
     ...(await namespacesOf(lab)).map((name) => `network namespace ${name}`),
     ...(await hostLinks())
@@ -61,19 +61,4 @@ async function propagateLeft(lab: string): Promise<string[]> {
   const prefix = names.nspawnName(lab, "");
   const entries = await readdir(propagateDirectory).catch(() => []);
   return entries.filter((name) => name.startsWith(prefix)).map((name) => join(propagateDirectory, name));
-}
-
-async function units(lab: string): Promise<string[]> {
-  if (!(await systemdRunsHost())) return [];
-  const pattern = names.unitName(lab, "*");
-  const list = await exec(["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern]);
-  return list.stdout.split("\n").flatMap((line) => line.trim().split(/\s+/)[0] || []);
-}
-
-async function stopUnits(lab: string): Promise<void> {
-  for (const unit of await units(lab)) {
-    await exec(["systemctl", "kill", "--signal=SIGKILL", unit]);
-    await exec(["systemctl", "stop", unit]);
-    await exec(["systemctl", "reset-failed", unit]);
-  }
 }

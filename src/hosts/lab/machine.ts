@@ -6,7 +6,7 @@ import { exec, ExecTimeout } from "../../lib/exec.ts";
 import { poll } from "../../lib/retry.ts";
 import type { Machine, PowerState, RunOptions, RunResult } from "../../ports.ts";
 import { type Cgroups, existingCgroups, freeze, isFrozen, killAll, removeCgroups, thaw } from "./cgroup.ts";
-import { launch } from "./launch.ts";
+import { endUnits, launch } from "./launch.ts";
 import { mountOverlay, unmountUnder } from "./mounts.ts";
 import * as names from "./names.ts";
 import { type NetworkSpec, plugIn, setLink, unplug } from "./network.ts";
@@ -99,29 +99,13 @@ export class LabMachine implements Machine {
     throw new HostUnreachable(this.name, `it went off while ${argv[0]} ran`);
   }
 
-  /** Boots it (creating its disk at the first time) and waits until its systemd has started everything. */
+  /**
+   * Boots it (creating its disk at the first time) and waits until its systemd has reached basic.target.
+   * A boot that somebody else began, and was killed over, is finished.
+   */
   async powerOn(): Promise<void> {
-    if ((await currentBoot(this.paths)) !== undefined) return this.#waitUntilUp();
-    await this.#clearLastBoot();
-    await this.#prepareDisk();
-    await plugIn(this.#network, this);
-    const { supervisor, cgroups } = await launch({
-      lab: this.#lab,
-      machine: this.name,
-      root: this.paths.root,
-      console: this.paths.console,
-      shared: this.#shared,
-      memory: this.#record.memory,
-    });
-    await writeBoot(this.paths, { supervisor, cgroups });
-    const leader = await poll(() => this.#findLeader(supervisor), {
-      deadlineMs: bootTimeoutMs,
-      intervalMs: 20,
-      what: `machine ${this.name} to start`,
-      fix: `read ${this.paths.console}`,
-    });
-    for (const path of commandCgroups(cgroups)) await mkdir(path, { recursive: true });
-    await writeBoot(this.paths, { supervisor, leader, cgroups });
+    const boot = (await currentBoot(this.paths)) ?? (await this.#boot());
+    if (boot.leader === undefined) await this.#adoptLeader(boot);
     await this.#waitUntilUp();
   }
 
@@ -182,6 +166,7 @@ export class LabMachine implements Machine {
       );
     }
     await killAll(cgroups);
+    await endUnits(this.#lab, this.name);
     await removeCgroups(own);
     await unplug(this.#lab, this.name);
     await unmountUnder(this.paths.root);
@@ -201,6 +186,34 @@ export class LabMachine implements Machine {
     await mountOverlay({ lower: this.#record.image, upper, work, root });
   }
 
+  async #boot(): Promise<BootRecord> {
+    await this.#clearLastBoot();
+    await this.#prepareDisk();
+    await plugIn(this.#network, this);
+    const boot = await launch({
+      lab: this.#lab,
+      machine: this.name,
+      root: this.paths.root,
+      console: this.paths.console,
+      shared: this.#shared,
+      memory: this.#record.memory,
+    });
+    await writeBoot(this.paths, boot);
+    return boot;
+  }
+
+  /** Waits for the machine's PID 1 and records it. */
+  async #adoptLeader({ supervisor, cgroups }: BootRecord): Promise<void> {
+    const leader = await poll(() => this.#findLeader(supervisor), {
+      deadlineMs: bootTimeoutMs,
+      intervalMs: 20,
+      what: `machine ${this.name} to start`,
+      fix: `read ${this.paths.console}`,
+    });
+    for (const path of commandCgroups(cgroups)) await mkdir(path, { recursive: true });
+    await writeBoot(this.paths, { supervisor, leader, cgroups });
+  }
+
   async #findLeader(supervisor: ProcessId): Promise<ProcessId | undefined> {
     if (!isAlive(supervisor)) throw new Error(`its container ended: see ${this.paths.console}`);
     for (const pid of await childrenOf(supervisor.pid)) {
@@ -213,8 +226,9 @@ export class LabMachine implements Machine {
     await poll(
       async () => {
         const { stdout } = await this.run(["systemctl", "is-system-running"], { timeoutMs: 10_000 });
-        // "degraded": all has started but some unit failed, which is that unit's owner's business.
-        return ["running", "degraded"].includes(stdout.trim());
+        // "starting": basic.target is reached, and the rest may take as long as it wants: an engine that
+        // waits for its peers must not keep us from reaching the machine, or its peers from starting.
+        return ["starting", "running", "degraded"].includes(stdout.trim());
       },
       {
         deadlineMs: bootTimeoutMs,

@@ -15,6 +15,7 @@ const long = "a-machine-with-a-name-of-31-char";
 test("names fit Linux's limits", () => {
   expect(machinePort(long).length).toBeLessThanOrEqual(15);
   expect(machinePort(`${long.slice(0, 30)}x`)).not.toBe(machinePort(`${long.slice(0, 30)}y`));
+  expect(machinePort("lo")).not.toBe("lo");
   expect(hostLink(long).length).toBeLessThanOrEqual(15);
   expect(nspawnName(long, long).length).toBeLessThanOrEqual(64);
 });

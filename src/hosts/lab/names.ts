@@ -8,7 +8,7 @@ import { join } from "node:path";
 /** Port of the operator's host and of the clients' namespace on the switch; a machine's name cannot start with `_`. */
 export const hostPort = "_host";
 export const clientPort = "_client";
-export const bridge = "br0";
+export const bridge = "_bridge";
 
 /** Namespace of the lab's switch. */
 export const switchNamespace = (lab: string): string => `hf-${lab}`;
@@ -23,9 +23,14 @@ export const namespacePath = (namespace: string): string => join("/run/netns", n
 
 /** The lab's one link in the operator's own network namespace. */
 export const hostLink = (lab: string): string => `hf-${digest(lab).slice(0, 8)}`;
-/** Port of a machine on the switch: its name, or a shortened form (Linux allows 15 characters). */
+/** Interface names that Linux itself gives a meaning to. */
+const takenPorts = ["lo", "all", "default"];
+
+/** Port of a machine on the switch: its name, or a shortened form where that is taken or too long (15 characters). */
 export const machinePort = (machine: string): string =>
-  machine.length <= 15 ? machine : `${machine.slice(0, 8)}-${digest(machine).slice(0, 6)}`;
+  machine.length <= 15 && !takenPorts.includes(machine)
+    ? machine
+    : `${machine.slice(0, 8)}-${digest(machine).slice(0, 6)}`;
 
 /** Locally administered unicast MAC address; the same at every boot, as a real machine's is. */
 export function macAddress(lab: string, machine: string): string {

@@ -34,9 +34,9 @@ export async function createSwitch(spec: NetworkSpec): Promise<void> {
     await ipBatch(
       [
         // No spanning tree and no forwarding delay: a port forwards the moment its link is up.
-        `link add ${names.bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-        `link set ${names.bridge} up`,
-        "link set lo up",
+        `link add name ${names.bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+        `link set dev ${names.bridge} up`,
+        "link set dev lo up",
       ],
       switchName,
     );
@@ -44,19 +44,23 @@ export async function createSwitch(spec: NetworkSpec): Promise<void> {
   if (!ports.includes(names.clientPort)) {
     await addPort(switchName, names.clientPort, `client0 netns ${clientName}`);
     await ipBatch(
-      [`addr add ${spec.clientAddress}/${prefix} dev client0`, "link set client0 up", "link set lo up"],
+      [
+        `addr add ${spec.clientAddress}/${prefix} dev client0`,
+        "link set dev client0 up",
+        "link set dev lo up",
+      ],
       clientName,
     );
   }
   if (!ports.includes(names.hostPort)) {
-    await exec(["ip", "link", "del", link]); // from a creation that was cut between its two ends
-    await ipBatch([`link add ${link} type veth peer name ${names.hostPort} netns ${switchName}`]);
-    await ipBatch([`link set ${names.hostPort} master ${names.bridge} up`], switchName);
+    await exec(["ip", "link", "del", "dev", link]); // from a creation that was cut between its two ends
+    await ipBatch([`link add name ${link} type veth peer name ${names.hostPort} netns ${switchName}`]);
+    await ipBatch([`link set dev ${names.hostPort} master ${names.bridge} up`], switchName);
   }
   // Also when the link is there: a creation that was killed may have got no further than the link.
-  await ipBatch([`addr replace ${spec.hostAddress}/${prefix} dev ${link}`, `link set ${link} up`]);
+  await ipBatch([`addr replace ${spec.hostAddress}/${prefix} dev ${link}`, `link set dev ${link} up`]);
   await ipBatch(
-    [`addr replace ${spec.clientAddress}/${prefix} dev client0`, "link set client0 up"],
+    [`addr replace ${spec.clientAddress}/${prefix} dev client0`, "link set dev client0 up"],
     clientName,
   );
 }
@@ -72,8 +76,8 @@ export async function plugIn(spec: NetworkSpec, machine: { name: string; address
   await ipBatch(
     [
       `addr add ${machine.address}/${parseSubnet(spec.subnet).prefix} brd + dev ${spec.interface}`,
-      `link set ${spec.interface} up`,
-      "link set lo up",
+      `link set dev ${spec.interface} up`,
+      "link set dev lo up",
     ],
     namespace,
   );
@@ -85,20 +89,20 @@ export async function unplug(lab: string, machine: string): Promise<void> {
   const switchName = names.switchNamespace(lab);
   if (!(await namespacesOf(lab)).includes(namespace)) return;
   // The port first and by itself: a namespace's own devices go away only some time after its last process.
-  await exec(["ip", "-n", switchName, "link", "del", names.machinePort(machine)]);
+  await exec(["ip", "-n", switchName, "link", "del", "dev", names.machinePort(machine)]);
   await deleteNamespace(namespace);
 }
 
 /** Takes the machine's port on the switch down or up, as pulling and plugging the cable does. */
 export async function setLink(lab: string, machine: string, state: "up" | "down"): Promise<void> {
-  await ipBatch([`link set ${names.machinePort(machine)} ${state}`], names.switchNamespace(lab));
+  await ipBatch([`link set dev ${names.machinePort(machine)} ${state}`], names.switchNamespace(lab));
 }
 
 /** Removes every namespace of the lab and the host's link. */
 export async function removeNetwork(lab: string): Promise<void> {
   const namespaces = await namespacesOf(lab);
   if ((await hostLinks()).includes(names.hostLink(lab)))
-    await exec(["ip", "link", "del", names.hostLink(lab)]);
+    await exec(["ip", "link", "del", "dev", names.hostLink(lab)]);
   const switchFirst = namespaces.toSorted((a, b) => a.length - b.length);
   for (const namespace of switchFirst) await deleteNamespace(namespace);
   // The kernel takes links down after their namespace has gone: wait, or a new lab meets the old one's.
@@ -176,7 +180,7 @@ async function subnetsInUse(): Promise<{ subnet: string; link: string }[]> {
 
 async function addPort(switchName: string, port: string, peer: string): Promise<void> {
   await ipBatch(
-    [`link add ${port} type veth peer name ${peer}`, `link set ${port} master ${names.bridge} up`],
+    [`link add name ${port} type veth peer name ${peer}`, `link set dev ${port} master ${names.bridge} up`],
     switchName,
   );
 }
@@ -194,7 +198,10 @@ async function deleteNamespace(namespace: string): Promise<void> {
   }
 }
 
-/** Several `ip` commands in one process, optionally inside a namespace. */
+/**
+ * Several `ip` commands in one process, optionally inside a namespace. Every name stands after its
+ * keyword (`name`, `dev`): `ip` takes a bare one such as `a` for the beginning of another keyword.
+ */
 async function ipBatch(commands: readonly string[], namespace?: string): Promise<void> {
   if (commands.length === 0) return;
   const where = namespace === undefined ? [] : ["-n", namespace];
