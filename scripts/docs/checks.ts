@@ -28,7 +28,7 @@ accept:
     reason: two database hosts, as the guide has; a lost replica must be repaired at once
 \`\`\`
 
-The severity is that of the rule; a finding of an error's lesser form may be a warning.
+An entry covers every finding of its code; an entry for a finding that is not there is a warning itself.
 `;
 
 /** docs/checks.md: every code with its severity, why it matters and how to fix it. */

@@ -69,7 +69,7 @@ export const availabilityRules: readonly Rule[] = [
       }
       if (count % 2 === 1) return [];
       const found = `${count} etcd members survive the loss of ${count / 2 - 1}, as ${count - 1} would`;
-      return [{ path, found, fix: `use ${count - 1} or ${count + 1}` }];
+      return [{ path, found, fix: count > 4 ? "use 5" : "use 3 or 5" }];
     },
   },
   {

@@ -1,10 +1,12 @@
 /** Rules: enough memory for what runs on each host, and for what moves there when another is lost. */
+import type { Topology } from "../topology/schema.ts";
 import { connectionMemory, memoryNeeds } from "./memory.ts";
 import type { Finding, Rule } from "./rule.ts";
 import { bytes } from "./tiers.ts";
 
 /** Beyond this share of a host's memory nothing is left for the page cache and for peaks. */
 const TIGHT = 0.85;
+const STEP = 128 * 1024 ** 2;
 
 export const capacityRules: readonly Rule[] = [
   {
@@ -14,24 +16,13 @@ export const capacityRules: readonly Rule[] = [
     why: "A host that runs out of memory loses a process at random, most often the largest: PostgreSQL. The figures per engine are in the source, src/core/checks/memory.ts, each with its origin.",
     fix: "Give the host more memory, or move an engine elsewhere, or lower `database.maxConnections` or `cache.maxMemory`.",
     check: (topology) =>
-      Object.entries(topology.hosts).flatMap(([host, { memory }]): Finding[] => {
-        const needs = memoryNeeds(topology, host);
-        const total = needs.reduce((sum, { size }) => sum + size, 0);
-        if (total <= memory * TIGHT) return [];
-        const list = needs.map(({ what, size }) => `${what} ${bytes(size)}`).join(", ");
-        const path = ["hosts", host, "memory"];
-        const fix = `at least ${bytes(Math.ceil(total / TIGHT / 1024 ** 2 / 128) * 128 * 1024 ** 2)}, or fewer engines here`;
-        if (total > memory)
-          return [{ path, found: `${bytes(memory)}, but its engines need ${bytes(total)} (${list})`, fix }];
-        return [
-          {
-            path,
-            found: `${bytes(memory)} is tight: its engines need ${bytes(total)} (${list})`,
-            fix,
-            severity: "warning",
-          },
-        ];
-      }),
+      hostNeeds(topology)
+        .filter(({ memory, total }) => total > memory)
+        .map(({ path, memory, total, list, fix }) => ({
+          path,
+          found: `${bytes(memory)}, but its engines need ${bytes(total)} (${list})`,
+          fix,
+        })),
   },
   {
     code: "HF192",
@@ -101,4 +92,38 @@ export const capacityRules: readonly Rule[] = [
           ]
         : [],
   },
+  {
+    code: "HF196",
+    title: "Memory to spare on each host",
+    severity: "warning",
+    why: "Beyond 85 % nothing is left for the page cache and for peaks.",
+    fix: "Give the host more memory, or move an engine elsewhere.",
+    check: (topology) =>
+      hostNeeds(topology)
+        .filter(({ memory, total }) => total <= memory && total > memory * TIGHT)
+        .map(({ path, memory, total, list, fix }) => ({
+          path,
+          found: `${bytes(memory)} is tight: its engines need ${bytes(total)} (${list})`,
+          fix,
+        })),
+  },
 ];
+
+function hostNeeds(
+  topology: Topology,
+): (Pick<Finding, "path" | "fix"> & { memory: number; total: number; list: string })[] {
+  return Object.entries(topology.hosts).map(([host, { memory }]) => {
+    const needs = memoryNeeds(topology, host);
+    const total = needs.reduce((sum, { size }) => sum + size, 0);
+    const list = needs.map(({ what, size }) => `${what} ${bytes(size)}`).join(", ");
+    // Rounded up to steps in which memory is given.
+    const enough = Math.ceil(total / TIGHT / STEP) * STEP;
+    return {
+      path: ["hosts", host, "memory"],
+      memory,
+      total,
+      list,
+      fix: `at least ${bytes(enough)}, or fewer engines here`,
+    };
+  });
+}

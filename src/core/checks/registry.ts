@@ -57,9 +57,7 @@ export function runChecks(topology: Topology, facts: Facts, locate: (path: Path)
     return accepted === undefined ? problem : { ...problem, accepted };
   };
   const problems = rules.flatMap((rule) =>
-    rule
-      .check(topology, facts)
-      .map((finding) => toProblem(rule.code, finding.severity ?? rule.severity, finding)),
+    rule.check(topology, facts).map((finding) => toProblem(rule.code, rule.severity, finding)),
   );
   const present = new Set(problems.map(({ code }) => code));
   const stale = topology.accept.flatMap(({ code }, index) => staleAccept(code, index, topology, present));

@@ -49,12 +49,10 @@ export interface Finding {
   readonly path: Path;
   readonly found: string;
   readonly fix: string;
-  /** When it differs from the rule's. */
-  readonly severity?: Severity;
 }
 
 export interface Rule {
-  /** HF1xx; stable: operators accept findings by it. */
+  /** HF1xx; stable, with one severity: accepting a warning must not also silence an error. */
   readonly code: string;
   readonly title: string;
   readonly severity: Severity;

@@ -5,55 +5,49 @@ import type { Rule } from "./rule.ts";
 
 export const storageRules: readonly Rule[] = [
   {
+    code: "HF170",
+    title: "Shared storage declared",
+    severity: "warning",
+    why: "The audit trail, and backups, need a place that all app hosts share.",
+    fix: "Add `storage`, if the app keeps a trail.",
+    check: ({ storage }) =>
+      storage === undefined
+        ? [
+            {
+              path: [],
+              found: "no storage: the app hosts share no place for the audit trail",
+              fix: "add storage with source nfs (or lab)",
+            },
+          ]
+        : [],
+  },
+  {
     code: "HF171",
     title: "Audit trail on shared storage",
     severity: "error",
     why: "On a host's own disk each app host sees only its part of the trail, and it is lost with the host.",
     fix: "Use a NAS: `storage.source: { kind: nfs, server: …, export: … }`.",
-    check: ({ storage }) => {
-      if (storage === undefined) {
-        return [
-          {
-            path: [],
-            found: "no storage: the app hosts share no place for the audit trail",
-            fix: "add storage with source nfs (or lab)",
-            severity: "warning",
-          },
-        ];
-      }
-      if (storage.source.kind !== "local") return [];
-      return [
-        {
-          path: ["storage", "source", "kind"],
-          found: "local: the audit trail is lost with the host that wrote it",
-          fix: "use nfs (in the lab: lab)",
-        },
-      ];
-    },
+    check: ({ storage }) =>
+      storage?.source.kind === "local"
+        ? [
+            {
+              path: ["storage", "source", "kind"],
+              found: "local: the audit trail is lost with the host that wrote it",
+              fix: "use nfs (in the lab: lab)",
+            },
+          ]
+        : [],
   },
   {
     code: "HF172",
     title: "NFS mounts that lose no writes",
     severity: "error",
-    why: "A `soft` mount returns an error to the app after a timeout, for writes that may or may not be on the server; without `_netdev` the mount is tried before the network is up.",
-    fix: "Use `hard,_netdev`, as the default options do.",
-    check: ({ storage }) => {
-      if (storage?.source.kind !== "nfs") return [];
-      const options = storage.source.options.split(",").map((option) => option.trim());
-      const path = ["storage", "source", "options"];
-      if (options.includes("soft")) {
-        return [{ path, found: "soft: writes are lost when the server pauses", fix: "use hard" }];
-      }
-      if (options.includes("_netdev")) return [];
-      return [
-        {
-          path,
-          found: "without _netdev the mount may be tried before the network is up",
-          fix: "add _netdev",
-          severity: "warning",
-        },
-      ];
-    },
+    why: "A `soft` mount returns an error to the app after a timeout, for writes that may or may not be on the server.",
+    fix: "Use `hard`, as the default options do.",
+    check: (topology) =>
+      mountOptions(topology)?.includes("soft") === true
+        ? [{ path: optionsPath, found: "soft: writes are lost when the server pauses", fix: "use hard" }]
+        : [],
   },
   {
     code: "HF173",
@@ -170,6 +164,23 @@ export const storageRules: readonly Rule[] = [
         : [];
     },
   },
+  {
+    code: "HF179",
+    title: "NFS mounts after the network",
+    severity: "warning",
+    why: "Without `_netdev` the mount may be tried before the network is up, and fails at boot.",
+    fix: "Use `_netdev`, as the default options do.",
+    check: (topology) =>
+      mountOptions(topology)?.includes("_netdev") === false
+        ? [
+            {
+              path: optionsPath,
+              found: "without _netdev the mount may be tried before the network is up",
+              fix: "add _netdev",
+            },
+          ]
+        : [],
+  },
 ];
 
 function servers({ storage, backup }: Topology): { server: string; path: Path }[] {
@@ -182,3 +193,11 @@ function servers({ storage, backup }: Topology): { server: string; path: Path }[
       : []),
   ];
 }
+
+const optionsPath = ["storage", "source", "options"];
+
+/** Undefined when the storage is no NFS mount. */
+const mountOptions = ({ storage }: Topology): string[] | undefined =>
+  storage?.source.kind === "nfs"
+    ? storage.source.options.split(",").map((option) => option.trim())
+    : undefined;

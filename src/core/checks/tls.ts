@@ -1,6 +1,5 @@
 /** Rules: the certificate that clients see. The facts about files were read before. */
-import type { CertificateContent, Finding, Rule } from "./rule.ts";
-import type { Topology } from "../topology/schema.ts";
+import type { CertificateContent, Finding, Rule, TlsFacts } from "./rule.ts";
 
 const DAY = 86_400_000;
 /** Days before the end at which renewal is due: Let's Encrypt's and most CAs' advice. */
@@ -99,22 +98,11 @@ export const tlsRules: readonly Rule[] = [
   },
   {
     code: "HF165",
-    title: "TLS certificate covers what clients use",
+    title: "TLS certificate covers the domain",
     severity: "error",
-    why: "Clients refuse a certificate for another name. Without `entry.domain` they use the virtual address itself.",
+    why: "Clients refuse a certificate for another name.",
     fix: "Get a certificate with the name as subject alternative name, or correct `entry.domain`.",
-    check: (topology, { tls }): Finding[] => {
-      const content = tls?.certificate.content;
-      if (content === undefined) return [];
-      const name = clientName(topology);
-      if (covers(content, name)) return [];
-      const found = `valid for ${content.names.join(", ") || "no name"}, not for ${name}`;
-      // An address in a certificate is rare: clients may well have a name that the file does not tell.
-      const severity = topology.entry.domain === undefined ? "warning" : "error";
-      return [
-        { path: certificatePath, found, fix: "get a certificate for it, or correct entry.domain", severity },
-      ];
-    },
+    check: ({ entry }, { tls }) => (entry.domain === undefined ? [] : uncovered(entry.domain, tls)),
   },
   {
     code: "HF166",
@@ -133,9 +121,22 @@ export const tlsRules: readonly Rule[] = [
           ]
         : [],
   },
+  {
+    code: "HF167",
+    title: "TLS certificate covers the virtual address",
+    severity: "warning",
+    why: "Without `entry.domain` clients are taken to use the virtual address itself, and refuse a certificate that does not name it.",
+    fix: "Set `entry.domain` to the name that clients use.",
+    check: ({ entry }, { tls }) => (entry.domain === undefined ? uncovered(entry.address.vip, tls) : []),
+  },
 ];
 
-const clientName = ({ entry }: Topology): string => entry.domain ?? entry.address.vip;
+function uncovered(name: string, tls: TlsFacts | undefined): Finding[] {
+  const content = tls?.certificate.content;
+  if (content === undefined || covers(content, name)) return [];
+  const found = `valid for ${content.names.join(", ") || "no name"}, not for ${name}`;
+  return [{ path: certificatePath, found, fix: "get a certificate for it, or correct entry.domain" }];
+}
 
 const day = (time: number): string => new Date(time).toISOString().slice(0, 10);
 

@@ -92,6 +92,8 @@ function problemOfIssue(issue: Issue, path: Path, data: unknown, positions: Posi
     case "too_small":
     case "too_big":
       return report("HF009", `found ${describe(value)}, which ${rangeText(issue)}`, rangeFix(issue));
+    case "custom":
+      return report("HF009", `found ${describe(value)}, which is out of range`, `it ${issue.message}`);
     case "invalid_format":
       return report(
         "HF008",
@@ -102,7 +104,6 @@ function problemOfIssue(issue: Issue, path: Path, data: unknown, positions: Posi
     case "not_multiple_of":
     case "invalid_element":
     case "unrecognized_keys":
-    case "custom":
     default:
       return report("HF006", `found ${describe(value)}: ${issue.message}`);
   }

@@ -19,6 +19,9 @@ export const size = z
   .string(sizeForm)
   .regex(/^\d{1,9}(\.\d{1,3})?(KiB|MiB|GiB|TiB)$/, sizeForm)
   .transform((value) => sizeBytes(value));
+const positive = duration.refine((ms) => ms > 0, "must be longer than 0");
+/** Shorter checks would be a load of their own. */
+const checkTime = duration.refine((ms) => ms >= 10, "must be at least 10ms");
 const ipv4 = z.ipv4("must be an IPv4 address such as 10.77.10.11");
 const cidr = z.cidrv4("must be an IPv4 subnet such as 10.77.10.0/24");
 const port = z.int().min(1).max(65535);
@@ -62,14 +65,14 @@ const networkSchema = z.strictObject({
 });
 
 const objective = z.strictObject({
-  recoveryTime: duration.describe("Longest outage that clients may see when one host of the tier is lost"),
+  recoveryTime: positive.describe("Longest outage that clients may see when one host of the tier is lost"),
 });
 const objectivesSchema = z.strictObject({
   entry: objective.describe("When the holder of the virtual address is lost"),
   app: objective.describe("When an app host is lost"),
   database: z
     .strictObject({
-      recoveryTime: duration.describe("Longest time without acknowledged writes when the primary is lost"),
+      recoveryTime: positive.describe("Longest time without acknowledged writes when the primary is lost"),
       dataLoss: z
         .enum(["none", "bounded"])
         .describe(
@@ -88,7 +91,12 @@ const entrySchema = z.strictObject({
       kind: z.enum(["vip"]).default("vip").describe("`vip`: a virtual address moved by keepalived"),
       vip: ipv4.describe("Virtual address, inside `network.subnet`, no host's own"),
       routerId: z.int().min(1).max(255).default(51).describe("VRRP virtual router id, unique in the subnet"),
+      // VRRPv3 counts in hundredths of a second, in 12 bits.
       advertInterval: duration
+        .refine(
+          (ms) => ms % 10 === 0 && ms >= 10 && ms <= 40_950,
+          "must be a multiple of 10ms, up to 40950ms",
+        )
         .prefault("50ms")
         .describe("VRRP advertisement interval; a lost holder is noticed after about three"),
     })
@@ -164,8 +172,8 @@ const appSchema = z.strictObject({
     .strictObject({
       path: httpPath.describe("Says whether this host can serve: 200 only when it can"),
       method: z.enum(["GET", "HEAD", "OPTIONS"]).default("GET").describe("HTTP method of the check"),
-      interval: duration.prefault("500ms").describe("Time between two checks of a host"),
-      timeout: duration.prefault("2s").describe("A check without an answer by then has failed"),
+      interval: checkTime.prefault("500ms").describe("Time between two checks of a host"),
+      timeout: checkTime.prefault("2s").describe("A check without an answer by then has failed"),
       fall: z.int().min(1).max(20).default(2).describe("Failed checks that take a host out of the pool"),
       rise: z.int().min(1).max(20).default(2).describe("Good checks that put it back"),
     })
@@ -215,7 +223,11 @@ const cacheSchema = z.strictObject({
     "Each runs a master on `port` and a replica of another host's master on `port` + 1",
   ),
   port: port.default(6379).describe("TLS port of the masters; replicas use the next, the cluster bus +10000"),
-  maxMemory: size.prefault("128MiB").describe("Redis's maxmemory, per process"),
+  maxMemory: size
+    // 0 would mean no limit.
+    .refine((bytes) => bytes >= 16 * 1024 ** 2, "must be at least 16MiB")
+    .prefault("128MiB")
+    .describe("Redis's maxmemory, per process"),
 });
 
 const storageSchema = z.strictObject({

@@ -135,11 +135,10 @@ export const resilienceCases: readonly Case[] = [
     edits: { "vip: 10.77.10.10": "vip: 10.77.10.10, advertInterval: 1s" },
   },
   {
-    code: "HF131",
+    code: "HF136",
     path: "objectives.entry.recoveryTime",
     found: "500 ms: a client whose SYN falls into the gap waits 1 s before it sends it again",
     edits: { "entry: { recoveryTime: 1s }": "entry: { recoveryTime: 500ms }" },
-    severity: "warning",
   },
   {
     code: "HF132",
@@ -154,11 +153,10 @@ export const resilienceCases: readonly Case[] = [
     edits: { "method: GET": "method: GET\n    interval: 2s" },
   },
   {
-    code: "HF133",
+    code: "HF137",
     path: "app.health.timeout",
     found: "a host that hangs is noticed after 5 s (2 × (500 ms + 2 s)), the objective is 1 s",
     edits: {},
-    severity: "warning",
   },
   {
     code: "HF134",
@@ -167,11 +165,10 @@ export const resilienceCases: readonly Case[] = [
     edits: { "recoveryTime: 10s": "recoveryTime: 2s" },
   },
   {
-    code: "HF134",
+    code: "HF138",
     path: "objectives.database.recoveryTime",
     found: "10 s holds when PostgreSQL dies (up to 3.2 s), not when its host does (up to 25.2 s)",
     edits: {},
-    severity: "warning",
   },
   {
     code: "HF135",

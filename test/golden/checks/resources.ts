@@ -8,11 +8,10 @@ export const resourceCases: readonly Case[] = [
     edits: { [storageSource]: "source: { kind: local }" },
   },
   {
-    code: "HF171",
+    code: "HF170",
     path: "",
     found: "no storage: the app hosts share no place for the audit trail",
     edits: { [`storage:\n  mount: /var/privx/audit\n  ${storageSource}\n`]: "" },
-    severity: "warning",
   },
   {
     code: "HF172",
@@ -21,11 +20,10 @@ export const resourceCases: readonly Case[] = [
     edits: nfs("soft,_netdev"),
   },
   {
-    code: "HF172",
+    code: "HF179",
     path: "storage.source.options",
     found: "without _netdev the mount may be tried before the network is up",
     edits: nfs("hard"),
-    severity: "warning",
   },
   {
     code: "HF173",
@@ -103,11 +101,10 @@ export const resourceCases: readonly Case[] = [
     edits: { "address: 10.77.10.33, memory: 2GiB": "address: 10.77.10.33, memory: 512MiB" },
   },
   {
-    code: "HF191",
+    code: "HF196",
     path: "hosts.data3.memory",
     found: "640 MiB is tight: its engines need 632 MiB (Redis 344 MiB, etcd 192 MiB, system 96 MiB)",
     edits: { "address: 10.77.10.33, memory: 2GiB": "address: 10.77.10.33, memory: 640MiB" },
-    severity: "warning",
   },
   {
     code: "HF192",

@@ -178,12 +178,11 @@ export const serviceCases: readonly Case[] = [
     facts: withCertificate({ names: ["other.example.test"] }),
   },
   {
-    code: "HF165",
+    code: "HF167",
     path: "entry.tls.certificate",
     found: "valid for access.example.test, not for 10.77.10.10",
     edits: { ...files, "  domain: access.example.test\n": "" },
     facts: withTls({}),
-    severity: "warning",
   },
   {
     code: "HF166",

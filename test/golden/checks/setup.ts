@@ -57,7 +57,6 @@ export interface Case {
   readonly found: string;
   readonly edits: Edits;
   readonly facts?: Facts;
-  readonly severity?: "error" | "warning";
 }
 export const withTls = (tls: object): Facts => ({ ...facts, tls: { ...goodTls, ...tls } });
 export const withCertificate = (change: object): Facts =>

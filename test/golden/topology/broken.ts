@@ -97,6 +97,11 @@ const shape = [
   broken("too-few-connections", "HF009", {
     "user: access_manager": "user: access_manager\n  maxConnections: 5",
   }),
+  broken("duration-of-nothing", "HF009", { "app: { recoveryTime: 1s }": "app: { recoveryTime: 0s }" }),
+  broken("advertisement-too-fine", "HF009", { [vip]: "address: { vip: 10.77.10.10, advertInterval: 55ms }" }),
+  broken("cache-without-limit", "HF009", {
+    "cache:\n  hosts: [data1, data2, data3]": "cache:\n  hosts: [data1, data2, data3]\n  maxMemory: 0MiB",
+  }),
   broken("name-too-long", "HF008", { "name: privx-onprem": "name: a-name-that-is-far-too-long-for-it" }),
   broken("format-of-the-future", "HF010", { "holdfast: 1": "holdfast: 2" }),
 ];
