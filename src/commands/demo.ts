@@ -1,5 +1,6 @@
 import { openLab } from "../hosts/lab/lab.ts";
-import { ExitStatus } from "../lib/errors.ts";
+import type { ExitStatus } from "../lib/errors.ts";
+import type { DrillSummary } from "../core/drill/summary.ts";
 import { runDrill } from "../drill/run.ts";
 import { takeLock } from "../run/lock.ts";
 import { stateDirectory } from "../run/state.ts";
@@ -18,11 +19,16 @@ const faults = ["app-kill", "vip-holder-power-off", "primary-kill"];
 
 /** The whole of Holdfast in a few minutes: bring a service up, break it under load, show what clients saw, clean up. */
 export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
-  const { positionals, values } = parseCommand(args, usage, { keep: { type: "boolean" }, yes: { type: "boolean" } });
+  const { positionals, values } = parseCommand(args, usage, {
+    keep: { type: "boolean" },
+    yes: { type: "boolean" },
+  });
   const loaded = await loadTopology(positionals[0] ?? blueprint, io);
   refuseErrors(loaded);
   const { name } = loaded.topology;
-  io.reporter.info(`Demo: the blueprint ${name} in a local lab of ${Object.keys(loaded.topology.hosts).length} systemd machines.`);
+  io.reporter.info(
+    `Demo: the blueprint ${name} in a local lab of ${Object.keys(loaded.topology.hosts).length} systemd machines.`,
+  );
   await preparePrerequisites(values.yes === true, io);
   const before = await openLab({ home: io.home, name, reporter: io.reporter });
   // Somebody's running lab is theirs: the demo uses it and leaves it.
@@ -39,7 +45,13 @@ async function breakThings(loaded: LoadedTopology, keep: boolean, io: CommandIo)
   const { state, provider, steps } = await bringUp(loaded, io);
   const { name } = loaded.topology;
   const lock = await takeLock(stateDirectory(io.home, name), "demo");
-  const result = await runDrill(drillOptions({ loaded, state, provider, faults }, io)).finally(() => lock.release());
+  const options = drillOptions({ loaded, state, provider, faults }, io);
+  let result: DrillSummary;
+  try {
+    result = await runDrill(options);
+  } finally {
+    await lock.release();
+  }
   // With --json the summary is the last line, whatever follows; a person sees the table first.
   if (io.json && !keep) await takeDown(name, io);
   const status = printSummary(result, io);

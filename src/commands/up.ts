@@ -9,7 +9,7 @@ import { openProvider, type Provider } from "../run/provider.ts";
 import { loadState, stateDirectory, type TopologyState } from "../run/state.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
-import { loadTopology, type LoadedTopology } from "./load.ts";
+import { loadTopology, refuseErrors, type LoadedTopology } from "./load.ts";
 import { run as plan } from "./plan.ts";
 import { preparePrerequisites } from "./doctor.ts";
 
@@ -28,6 +28,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     );
   }
   const loaded = await loadTopology(positionals[0], io);
+  refuseErrors(loaded);
   await preparePrerequisites(values.yes === true, io);
   const { steps } = await bringUp(loaded, io);
   if (io.json) io.stdout(JSON.stringify({ type: "up", topology: loaded.topology.name, steps }));

@@ -14,5 +14,9 @@ export interface Provider {
 
 export async function openProvider(topology: Topology, home: string, reporter: Reporter): Promise<Provider> {
   const { machines, clientNamespace } = await openLab({ home, name: topology.name, reporter });
-  return { machines, clientNamespace, hosts: new Map(machines.map((machine): [string, Host] => [machine.name, machine])) };
+  return {
+    machines,
+    clientNamespace,
+    hosts: new Map(machines.map((machine): [string, Host] => [machine.name, machine])),
+  };
 }

@@ -11,7 +11,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { version } from "../lib/version.ts";
 import { packageVersion, readArtifact, sha256, type Artifacts } from "./artifacts.ts";
 import { loadCertificates, type Certificates } from "./certificates.ts";
-import { contentBytes } from "./perform.ts";
+import { contentBytes } from "./apply.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 
 /** What a topology is rendered with, and the result: everything `up` needs besides the hosts. */

@@ -156,7 +156,8 @@ function isDrift(
   observed: ObservedHost,
 ): boolean {
   const written = observed.manifest.files[path];
-  if (written === undefined) return false;
+  // Empty: a run that was killed had meant to write it (see run/manifest.ts).
+  if (written === undefined || written === "") return false;
   return change === "attributes" || seen?.sha256 !== written;
 }
 
