@@ -81,6 +81,8 @@ StartLimitIntervalSec=0
 [Service]
 Restart=always
 RestartSec=100ms
+# among the last to be killed for memory
+OOMScoreAdjust=-500
 # two descriptors for each of at most 8,000 connections, and checks and listeners: it refuses to start with fewer
 LimitNOFILE=20000
 `;
