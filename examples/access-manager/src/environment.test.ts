@@ -57,10 +57,16 @@ describe("parseEnvironment", () => {
     ]);
   });
   test("every mistake at once, never a value", () => {
-    const broken = { ...complete, NODE_NAME: " ", DATABASE_PORT: "s3cret", SERVICE_PORTS: "role-store" };
+    const broken = {
+      ...complete,
+      NODE_NAME: " ",
+      DATABASE_PORT: "s3cret",
+      DRAIN_MS: "soon",
+      SERVICE_PORTS: "role-store",
+    };
     expect(() => parseEnvironment(broken)).toThrow(
       "environment: NODE_NAME is not set; DATABASE_PORT is not a port number; " +
-        "SERVICE_PORTS has a malformed item; SERVICE_PORTS is not a port number",
+        "SERVICE_PORTS has a malformed item; SERVICE_PORTS is not a port number; DRAIN_MS is not a number of milliseconds",
     );
   });
 });

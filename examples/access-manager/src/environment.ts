@@ -32,7 +32,12 @@ export interface Environment {
   readonly servicePorts: ReadonlyMap<string, number>;
   readonly httpsPort: number;
   readonly apiTokenFile: string;
+  /** How long a service that stops goes on serving while its status fails, ms. */
+  readonly drainMs: number;
 }
+
+/** Two failed health checks at 500 ms take a node out of the pool; then no new requests come. */
+const DRAIN_MS = 1_500;
 
 /** Where the trail goes without shared storage: made by the unit (StateDirectory=). */
 const OWN_TRAIL_DIR = "/var/lib/access-manager/trail";
@@ -99,7 +104,9 @@ export function parseEnvironment(variables: Variables): Environment {
     ),
     httpsPort: port("HTTPS_PORT", optional("HTTPS_PORT") ?? "443"),
     apiTokenFile: text("API_TOKEN_FILE"),
+    drainMs: Number(optional("DRAIN_MS") ?? DRAIN_MS),
   };
+  if (!(environment.drainMs >= 0)) mistakes.push("DRAIN_MS is not a number of milliseconds");
   if (mistakes.length > 0) throw new Error(`environment: ${mistakes.join("; ")}`);
   return environment;
 }

@@ -8,8 +8,6 @@ import { DeadlineExceeded, Overloaded } from "./retry.ts";
 import { HttpError, match, type Response, type Route } from "./router.ts";
 
 const MAX_BODY_BYTES = 256 * 1024;
-// Two failed health checks at 500 ms take this node out of the pool; then no new requests come.
-const DRAIN_MS = 1_500;
 // A write may wait 15 s for the database; systemd's TimeoutStopSec= is longer than drain + this.
 const FINISH_MS = 16_000;
 
@@ -57,8 +55,8 @@ export class Service {
     return port;
   }
 
-  /** Drains: fails its health checks, serves what still comes, then ends when the last request has ended. */
-  async stop(drainMs = DRAIN_MS): Promise<void> {
+  /** Drains: fails its health checks for `drainMs`, serves what still comes, ends when the last request has ended. */
+  async stop(drainMs: number): Promise<void> {
     this.#draining = true;
     this.#options.log.info("draining");
     await new Promise((resolve) => setTimeout(resolve, drainMs));

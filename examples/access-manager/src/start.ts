@@ -71,7 +71,7 @@ export async function serve(context: Context, parts: Parts): Promise<void> {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
   });
-  await service.stop();
+  await service.stop(environment.drainMs);
   await parts.close();
   context.rest.close();
 }
