@@ -188,6 +188,13 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'role')
 ALTER DATABASE :"database" OWNER TO :"role";
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 SQL
+  # libpq gives up when the replica that it asks first has not replayed the new database yet.
+  tries=50
+  until "$0" check "$database" "$role"; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || exit 1
+    sleep 0.2
+  done
   ;;
 *)
   sed -n 2,4p "$0" >&2
