@@ -14,7 +14,9 @@ export async function changeUnit(host: Host, unit: DesiredUnit, action: UnitActi
   if (action === "start" || action === "restart") await host.run(["systemctl", "reset-failed", unit.name]);
   // Packages start their own instances: masking one has to end it too.
   const options = action === "mask" ? ["--now"] : [];
-  const { code, stderr } = await host.run(["systemctl", action, ...options, "--", unit.name], { timeoutMs: deadlineMs + 60_000 });
+  const { code, stderr } = await host.run(["systemctl", action, ...options, "--", unit.name], {
+    timeoutMs: deadlineMs + 60_000,
+  });
   if (code !== 0) throw await unitError(host, unit.name, `systemctl ${action} failed: ${stderr.trim()}`);
   if (action === "start" || action === "restart" || action === "reload")
     await waitReady(host, unit, deadlineMs);
