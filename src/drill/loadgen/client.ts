@@ -1,5 +1,5 @@
 /** One virtual client: its own cookies (so its own sticky app host) and its own connections. */
-import type { TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { Agent, buildConnector, type Dispatcher } from "undici";
 import type { LoadConfig } from "./config.ts";
 
@@ -30,12 +30,16 @@ export class VirtualClient {
   readonly #agent: Agent;
   readonly #cookies = new Map<string, string>();
 
-  /** @param fresh every request on a new connection */
-  constructor(config: LoadConfig, fresh: boolean) {
+  /**
+   * @param trust from `trustOf`, shared by all clients: parsing the CA again for every connection costs
+   * more than the rest of its handshake
+   * @param fresh every request on a new connection
+   */
+  constructor(config: LoadConfig, trust: SecureContext, fresh: boolean) {
     this.#config = config;
     this.#fresh = fresh;
     // One request per connection at a time: a hung one must not hold up those after it.
-    this.#agent = new Agent({ pipelining: 1, connect: connectorWithTimeout(config) });
+    this.#agent = new Agent({ pipelining: 1, connect: connectorWithTimeout(config, trust) });
   }
 
   /** Never rejects: whatever happens to a request is its answer. Settles within both timeouts. */
@@ -107,9 +111,12 @@ export class VirtualClient {
   }
 }
 
+/** Whom the clients trust: the topology's CA, or the system's. */
+export const trustOf = ({ ca }: LoadConfig): SecureContext => createSecureContext(ca === null ? {} : { ca });
+
 /** TCP and TLS within the limit; undici rounds a connect timeout of 500 ms up to as much as a second. */
-function connectorWithTimeout(config: LoadConfig): buildConnector.connector {
-  const connect = buildConnector({ timeout: 0, ...(config.ca === null ? {} : { ca: config.ca }) });
+function connectorWithTimeout(config: LoadConfig, secureContext: SecureContext): buildConnector.connector {
+  const connect = buildConnector({ timeout: 0, secureContext });
   return (options, callback) => {
     const done: buildConnector.Callback = (...result) => {
       clearTimeout(timer);

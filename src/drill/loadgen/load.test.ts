@@ -34,7 +34,7 @@ beforeEach(async () => {
     token: "secret-token",
     workload: { read: "/roles", write: "/entries", readBack: "/entries/{id}" },
     rate: { perSecond: 100, clients: 10 },
-    connectTimeoutMs: 500,
+    connectTimeoutMs: 10_000, // of a busy machine; the one test that is about it sets its own
     responseTimeoutMs: 15_000,
     limitMs: 60_000,
     run: "abc123",
@@ -182,7 +182,12 @@ test("a connection that is never accepted is given up after the connect timeout"
     silent.listen(0, "127.0.0.1", resolve);
   });
   const { port } = silent.address() as { port: number };
-  config = { ...config, origin: `https://127.0.0.1:${port}`, rate: { perSecond: 20, clients: 5 } };
+  config = {
+    ...config,
+    connectTimeoutMs: 500,
+    origin: `https://127.0.0.1:${port}`,
+    rate: { perSecond: 20, clients: 5 },
+  };
   const history = await load(() => sleep(300));
   silent.close();
   for (const record of history) {

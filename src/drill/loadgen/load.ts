@@ -1,9 +1,8 @@
 /** Open-loop load at a constant rate: what is due is sent, whatever became of what was sent before. */
-import { constants, setPriority } from "node:os";
 import { formatLine, type Outcome, type RequestClass, valueOf } from "../../core/drill/history.ts";
 import { outcomeOf } from "../../core/drill/outcome.ts";
 import { classOf, clientOf, intendedAt } from "../../core/drill/schedule.ts";
-import { VirtualClient, type Answer, type Request } from "./client.ts";
+import { trustOf, VirtualClient, type Answer, type Request } from "./client.ts";
 import type { LoadConfig, LoadMessage } from "./config.ts";
 import { LineFile } from "./lines.ts";
 
@@ -25,7 +24,6 @@ export async function generateLoad(
   emit: (message: LoadMessage) => void,
   control: LoadControl,
 ): Promise<void> {
-  preferThisProcess();
   const generator = new Generator(config, await LineFile.create(config.historyFile));
   emit({ type: "started", clock: generator.clock.toString() });
   const report = setInterval(() => emit(generator.stats()), STATS_INTERVAL_MS);
@@ -53,9 +51,10 @@ class Generator {
   constructor(config: LoadConfig, history: LineFile) {
     this.#config = config;
     this.#history = history;
+    const trust = trustOf(config);
     this.#clients = Array.from(
       { length: config.rate.clients },
-      (_, client) => new VirtualClient(config, classOf(client) === "read-fresh"),
+      (_, client) => new VirtualClient(config, trust, classOf(client) === "read-fresh"),
     );
   }
 
@@ -153,12 +152,3 @@ class Generator {
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
-
-/** A measuring instrument must not wait for the CPU behind what it measures. */
-function preferThisProcess(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGH);
-  } catch {
-    // Without the right to it the send lag says whether it mattered.
-  }
-}

@@ -9,7 +9,7 @@ import {
   valueOf,
 } from "../../core/drill/history.ts";
 import { compareBody } from "../../core/drill/readback.ts";
-import { VirtualClient } from "./client.ts";
+import { trustOf, VirtualClient } from "./client.ts";
 import type { LoadConfig } from "./config.ts";
 import { LineFile } from "./lines.ts";
 
@@ -24,9 +24,10 @@ export async function readBackWrites(config: LoadConfig, stop: AbortSignal): Pro
   const output = await LineFile.create(config.readBackFile);
   const input = createReadStream(config.historyFile, "utf8");
   const lines = createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]();
+  const trust = trustOf(config);
   let count = 0;
   const worker = async (): Promise<void> => {
-    const client = new VirtualClient(config, false);
+    const client = new VirtualClient(config, trust, false);
     for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
       const [record] = parseHistory(`${line.value}\n`);
       if (record !== undefined && record.id !== null) {
