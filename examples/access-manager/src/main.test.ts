@@ -14,8 +14,8 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
 
 describe.skipIf(cannotRun !== undefined)("the program as it runs on a host", { timeout: 60_000 }, () => {
   const postgres = new TestPostgres();
-  const directory = mkdtempSync(join(tmpdir(), "access-manager-main-"));
-  const environment = join(directory, "environment");
+  let directory = "";
+  let environment = "";
   const started: ChildProcess[] = [];
   let output = "";
   let port = 0;
@@ -33,6 +33,8 @@ describe.skipIf(cannotRun !== undefined)("the program as it runs on a host", { t
     rest.call(method, `https://127.0.0.1:${port}/role-store/api/v1${path}`, { timeoutMs: 10_000, body });
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "access-manager-main-"));
+    environment = join(directory, "environment");
     await postgres.create();
     port = await freePort();
     mkdirSync(join(directory, "trail"));

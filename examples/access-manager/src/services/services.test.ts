@@ -24,7 +24,7 @@ type Ports = Record<Name, number>;
 /** Two app nodes on one machine: a peer's services are reached at its role-store's port. */
 describe.skipIf(cannotRun !== undefined)("two nodes with a real PostgreSQL", { timeout: 60_000 }, () => {
   const postgres = new TestPostgres();
-  const directory = mkdtempSync(join(tmpdir(), "access-manager-services-"));
+  let directory = "";
   const running = new Map<string, { service: Service; parts: Parts }>();
   const ports: Record<string, Ports> = {};
   let rest: RestClient;
@@ -97,6 +97,7 @@ describe.skipIf(cannotRun !== undefined)("two nodes with a real PostgreSQL", { t
       .join("");
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "access-manager-services-"));
     await postgres.create();
     const database = postgres.database();
     await migrate(database);

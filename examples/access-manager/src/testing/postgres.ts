@@ -22,15 +22,17 @@ function serverUser(): { uid?: number; gid?: number } {
 }
 
 export class TestPostgres {
-  readonly directory = mkdtempSync(join(tmpdir(), "access-manager-pg-"));
+  #directory = "";
   readonly #user = serverUser();
   #port = 0;
   #server: ChildProcess | undefined;
 
+  /** Makes the data directory and starts. Nothing is made before, so that a skipped test leaves nothing. */
   async create(): Promise<void> {
+    this.#directory = mkdtempSync(join(tmpdir(), "access-manager-pg-"));
     const { uid, gid } = this.#user;
-    if (uid !== undefined && gid !== undefined) chownSync(this.directory, uid, gid);
-    const options = { ...this.#user, cwd: this.directory, stdio: "ignore" } as const;
+    if (uid !== undefined && gid !== undefined) chownSync(this.#directory, uid, gid);
+    const options = { ...this.#user, cwd: this.#directory, stdio: "ignore" } as const;
     execFileSync("openssl", certificateArguments, options);
     execFileSync(
       join(binaries, "initdb"),
@@ -42,11 +44,11 @@ export class TestPostgres {
   }
 
   get ca(): string {
-    return readFileSync(join(this.directory, "cert.pem"), "utf8");
+    return readFileSync(join(this.#directory, "cert.pem"), "utf8");
   }
 
   get key(): string {
-    return readFileSync(join(this.directory, "key.pem"), "utf8");
+    return readFileSync(join(this.#directory, "key.pem"), "utf8");
   }
 
   get port(): number {
@@ -58,16 +60,16 @@ export class TestPostgres {
     const settings = {
       port: String(this.#port),
       listen_addresses: "127.0.0.1",
-      unix_socket_directories: this.directory,
+      unix_socket_directories: this.#directory,
       ssl: "on",
-      ssl_cert_file: join(this.directory, "cert.pem"),
-      ssl_key_file: join(this.directory, "key.pem"),
+      ssl_cert_file: join(this.#directory, "cert.pem"),
+      ssl_key_file: join(this.#directory, "key.pem"),
       restart_after_crash: "off",
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     this.#server = spawn(join(binaries, "postgres"), ["-D", "data", ...flags], {
       ...this.#user,
-      cwd: this.directory,
+      cwd: this.#directory,
       stdio: "ignore",
     });
     await eventually(() => this.admin((client) => client.query("SELECT 1")), 30_000);
@@ -94,7 +96,7 @@ export class TestPostgres {
   }
 
   async admin<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    const client = new Client({ host: this.directory, port: this.#port, user: "app", database: "postgres" });
+    const client = new Client({ host: this.#directory, port: this.#port, user: "app", database: "postgres" });
     client.on("error", () => undefined);
     await client.connect();
     try {
@@ -121,7 +123,7 @@ export class TestPostgres {
 
   async remove(): Promise<void> {
     await this.crash();
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#directory !== "") rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #processes(): readonly number[] {
