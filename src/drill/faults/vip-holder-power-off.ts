@@ -59,7 +59,10 @@ async function prepare(context: FaultContext): Promise<Attack> {
     async recovered() {
       // Back as BACKUP: taking the address again would be a second interruption.
       const holders = await vipHolders(context);
-      return holders.includes(holder) ? `${holder.name} took the address back` : null;
+      if (!holders.includes(holder)) return null;
+      return holders.length === 1
+        ? `${holder.name} took the address back`
+        : `the address is on ${holders.map(({ name }) => name).join(" and ")}`;
     },
     recoveredBy: () =>
       Promise.resolve(
