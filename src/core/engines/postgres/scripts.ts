@@ -189,6 +189,7 @@ ALTER DATABASE :"database" OWNER TO :"role";
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 SQL
   # libpq gives up when the replica that it asks first has not replayed the new database yet.
+  unset PGOPTIONS # the app's role may not set these
   tries=50
   until "$0" check "$database" "$role"; do
     tries=$((tries - 1))
