@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -95,6 +95,29 @@ describe("destroy", () => {
       }
       const lab = await createLab(spec, { home, reporter });
       expect(await must(lab.machine("m1"), "ping", "-c1", "-W1", "m2")).toContain("1 received");
+    } finally {
+      await (await openLab({ home, name: spec.name, reporter })).destroy();
+    }
+  });
+
+  test("a boot that was recorded only in part, or not at all, is finished or made again", async () => {
+    const spec = await testLabSpec();
+    try {
+      const lab = await createLab(spec, { home, reporter });
+      const [m1, m2] = [lab.machine("m1"), lab.machine("m2")];
+      const { leader, ...unfinished } = JSON.parse(readFileSync(m1.paths.boot, "utf8")) as Record<
+        string,
+        unknown
+      >;
+      writeFileSync(m1.paths.boot, JSON.stringify(unfinished));
+      rmSync(m2.paths.boot);
+      expect([await m1.state(), await m2.state()]).toEqual(["running", "off"]);
+      await createLab(spec, { home, reporter });
+      // The first goes on in the same boot; of the second nobody knew, so it was ended and booted again.
+      expect(JSON.parse(readFileSync(m1.paths.boot, "utf8"))).toMatchObject({ leader });
+      expect(await must(m1, "ping", "-c1", "-W1", "m2")).toContain("1 received");
+      await lab.destroy();
+      expect(await traces(spec.name)).toEqual([]);
     } finally {
       await (await openLab({ home, name: spec.name, reporter })).destroy();
     }

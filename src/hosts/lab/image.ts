@@ -144,6 +144,7 @@ async function installPatroni(tree: string, task: TaskReport): Promise<void> {
   ];
   await execChecked(isolated(argv), "installing Patroni", task);
   // nspawn made mount points for what was bound in and is not part of a Debian system.
+  await rm(join(tree, "etc/pip.conf"), { force: true });
   for (const links of wheelDirectories()) await rmdir(join(tree, links)).catch(() => undefined);
 }
 

@@ -24,6 +24,7 @@ const commands = [
   { what: "nft", package: "nftables", why: "cuts traffic between the lab's machines in drills" },
   { what: "ip", package: "iproute2", why: "makes the lab's network" },
   { what: "nsenter", package: "util-linux", why: "runs commands on the lab's machines" },
+  { what: "unshare", package: "util-linux", why: "tries kernel features out, and isolates image builds" },
   {
     what: "setpriv",
     package: "util-linux",
@@ -76,8 +77,8 @@ export async function missingPrerequisites(): Promise<Prerequisite[]> {
   }
   const installed = (name: string) => missing.every(({ what }) => what !== name);
   for (const { what, why, probe, needs } of features) {
-    // Without its tool a feature cannot be tried; it will be after the tool's installation.
-    if (installed(needs) && !(await works(probe))) missing.push({ what, why });
+    // Without its tools a feature cannot be tried; it will be after their installation.
+    if (installed(needs) && installed("unshare") && !(await works(probe))) missing.push({ what, why });
   }
   if (!(await hasCgroups())) {
     missing.push({
