@@ -145,8 +145,6 @@ StartLimitIntervalSec=0
 [Service]
 # its VRRP process tells systemd too when it is ready
 NotifyAccess=all
-# the last to be killed for memory
-OOMScoreAdjust=-900
 ExecStartPre=/usr/sbin/nft -f ${filterPath}
 Restart=always
 # A crash leaves the address on the interface and a start removes it: just after a peer has taken over.
