@@ -1,3 +1,4 @@
+import { dirname } from "node:path/posix";
 import type { Step } from "../core/plan/steps.ts";
 import { readFile, writeFile } from "../hosts/files.ts";
 import type { Host } from "../ports.ts";
@@ -18,7 +19,9 @@ export interface ManifestEditor {
  * host that a later one would not know to be Holdfast's.
  */
 export async function openManifest(host: Host, steps: readonly Step[]): Promise<ManifestEditor> {
-  const { files, units } = parse(await readFile(host, manifestPath));
+  const text = await readFile(host, manifestPath);
+  if (text === undefined) await host.run(["install", "-d", "-m", "0755", dirname(manifestPath)]);
+  const { files, units } = parse(text);
   const before = JSON.stringify({ files, units });
   for (const step of steps) {
     if (step.kind === "file") files[step.path] ??= "";

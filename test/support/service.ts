@@ -1,0 +1,88 @@
+/** The whole blueprint on real machines, driven as an operator drives it: through the command line. */
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { recordedIo } from "./io.ts";
+import { home, node, randomName, randomNetwork, testReporter } from "./lab.ts";
+import { run as init } from "../../src/commands/init.ts";
+import { openLab, type Lab } from "../../src/hosts/lab/lab.ts";
+
+export const root = join(import.meta.dirname, "../..");
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface TestService {
+  readonly name: string;
+  readonly directory: string;
+  readonly file: string;
+  /** Everything any command printed, for the search for secrets. */
+  readonly transcript: string[];
+  /** Runs the bundle as a user would. `killAfterMs` sends SIGKILL in the middle. */
+  holdfast(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  lab(): Promise<Lab>;
+  edit(change: (text: string) => string): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export interface CliOptions {
+  readonly killAfterMs?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** User id to run as, to see what happens without root. */
+  readonly uid?: number;
+}
+
+/** A copy of privx-onprem under a random name and subnet. Nothing is made yet besides its file. */
+export async function testService(): Promise<TestService> {
+  const name = randomName();
+  const directory = await mkdtemp(join(tmpdir(), "holdfast-service-"));
+  const file = join(directory, "holdfast.yaml");
+  const subnet = `${randomNetwork()}.0/24`;
+  await init(["privx-onprem", "--output", file, "--name", name, "--subnet", subnet], recordedIo(directory));
+  const transcript: string[] = [];
+  return {
+    name,
+    directory,
+    file,
+    transcript,
+    async holdfast(args, options = {}) {
+      const result = await runCli(args, directory, options);
+      transcript.push(result.stdout, result.stderr);
+      return result;
+    },
+    lab: () => openLab({ home, name, reporter: testReporter() }),
+    edit: async (change) => writeFile(file, change(await readFile(file, "utf8"))),
+    async remove() {
+      await runCli(["down", name, "--yes"], directory, {});
+      await rm(join(home, "topologies", name), { recursive: true, force: true });
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+async function runCli(args: readonly string[], cwd: string, options: CliOptions): Promise<CliResult> {
+  const child = spawn(node, [join(root, "dist/holdfast.cjs"), ...args], {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, HOLDFAST_HOME: home, ...options.env },
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const timer =
+    options.killAfterMs === undefined
+      ? undefined
+      : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  clearTimeout(timer);
+  return { code, stdout, stderr };
+}
