@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { createLab, openLab } from "../../src/hosts/lab/lab.ts";
-import { execOk } from "../../src/lib/exec.ts";
+import { createLab, type LabSpec, openLab } from "../../src/hosts/lab/lab.ts";
+import { exec, execOk } from "../../src/lib/exec.ts";
 import { poll } from "../../src/lib/retry.ts";
 import {
   home,
@@ -20,6 +20,7 @@ import {
 } from "../support/lab.ts";
 
 const reporter = testReporter();
+const createScript = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
 
 /** Looks for traces of a lab with other means than the product's own proof. */
 async function traces(name: string): Promise<string[]> {
@@ -28,13 +29,26 @@ async function traces(name: string): Promise<string[]> {
     ...readFileSync("/proc/mounts", "utf8")
       .split("\n")
       .filter((line) => line.includes(`/${name}/`)),
-    ...(await execOk(["find", "/sys/fs/cgroup", "-type", "d", "-path", `*${name}*`], "find")).split("\n"),
+    // Its exit status is not asked for: directories may vanish under it.
+    ...(await exec(["find", "/sys/fs/cgroup", "-type", "d", "-path", `*${name}*`])).stdout.split("\n"),
     ...(await execOk(["ps", "-ww", "-eo", "pid,args"], "ps"))
       .split("\n")
       .filter((line) => line.includes(`/${name}/`)),
   ];
   if (existsSync(`${home}/labs/${name}`)) found.push("directory");
   return found.filter((line) => line !== "");
+}
+
+/** Starts to create a lab in a process of its own and kills that after so many milliseconds. */
+async function killCreation(spec: LabSpec, after: number): Promise<number> {
+  const child = spawn(node, [createScript], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  child.stdin.end(JSON.stringify(spec));
+  await once(child.stdout, "data");
+  await sleep(after);
+  child.kill("SIGKILL");
+  await ended;
+  return after;
 }
 
 describe("destroy", () => {
@@ -62,18 +76,13 @@ describe("destroy", () => {
     let inTheMiddle = 0;
     for (let round = 0; round < rounds; round += 1) {
       const spec = await testLabSpec({ machines: ["m1", "m2", "m3"] });
-      const script = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
-      const child = spawn(node, [script], { stdio: ["pipe", "pipe", "inherit"] });
-      const ended = once(child, "exit");
-      child.stdin.end(JSON.stringify(spec));
-      await once(child.stdout, "data");
-      // A creation takes 300 to 900 ms here: the points are spread over it and a little beyond.
-      const after = Math.round((round / rounds) * 900) + randomInt(0, 90);
-      await sleep(after);
-      child.kill("SIGKILL");
-      await ended;
-      if ((await traces(spec.name)).length > 0) inTheMiddle += 1;
-      await (await openLab({ home, name: spec.name, reporter })).destroy();
+      // A creation takes 300 to 900 ms on an idle host: the points are spread over it and a little beyond.
+      const after = await killCreation(spec, Math.round((round / rounds) * 900) + randomInt(0, 90));
+      try {
+        if ((await traces(spec.name)).length > 0) inTheMiddle += 1;
+      } finally {
+        await (await openLab({ home, name: spec.name, reporter })).destroy();
+      }
       expect({ after, left: await traces(spec.name) }).toEqual({ after, left: [] });
     }
     // At least one of the points must have been in the middle, or this has tested nothing.
@@ -83,16 +92,7 @@ describe("destroy", () => {
   test("a killed creation converges when it is run again", async () => {
     const spec = await testLabSpec();
     try {
-      for (const after of [60, 200, 350]) {
-        const script = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
-        const child = spawn(node, [script], { stdio: ["pipe", "pipe", "inherit"] });
-        const ended = once(child, "exit");
-        child.stdin.end(JSON.stringify(spec));
-        await once(child.stdout, "data");
-        await sleep(after);
-        child.kill("SIGKILL");
-        await ended;
-      }
+      for (const after of [60, 200, 350]) await killCreation(spec, after);
       const lab = await createLab(spec, { home, reporter });
       expect(await must(lab.machine("m1"), "ping", "-c1", "-W1", "m2")).toContain("1 received");
     } finally {
@@ -126,8 +126,7 @@ describe("destroy", () => {
   test("machines outlive the process that made them", async () => {
     const spec = await testLabSpec();
     try {
-      const script = fileURLToPath(new URL("../support/lab-create.ts", import.meta.url));
-      const child = spawn(node, [script], { stdio: ["pipe", "ignore", "inherit"] });
+      const child = spawn(node, [createScript], { stdio: ["pipe", "ignore", "inherit"] });
       child.stdin.end(JSON.stringify(spec));
       expect(await once(child, "exit")).toEqual([0, null]);
       const lab = await openLab({ home, name: spec.name, reporter });

@@ -12,7 +12,6 @@ import {
   statfs,
   writeFile,
 } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exec, ExecTimeout, lastLines } from "../../lib/exec.ts";
 import { HoldfastError } from "../../lib/errors.ts";
@@ -61,10 +60,11 @@ async function build(directory: string, options: ImageOptions): Promise<void> {
   await removeUnfinished(images);
   await requireSpace(images);
   const task = options.reporter.task("build the lab machines' base image (once, about a minute)");
-  const tree = await mkdtemp(join(images, ".unfinished-"));
+  const unfinished = await mkdtemp(join(images, ".unfinished-"));
+  const tree = join(unfinished, "tree");
   try {
     const mirror = await findMirror(process.env);
-    await bootstrap(tree, mirror, task);
+    await bootstrap(tree, mirror, join(unfinished, "apt.conf"), task);
     await installPatroni(tree, task);
     task.update("finishing");
     await finish(tree, options.node);
@@ -73,42 +73,37 @@ async function build(directory: string, options: ImageOptions): Promise<void> {
     task.done(directory);
   } catch (error) {
     task.fail((error as Error).message);
-    await rm(tree, { recursive: true, force: true });
     throw error;
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
   }
 }
 
 /** Debian itself and the engines' packages. */
-async function bootstrap(tree: string, mirror: Mirror, task: TaskReport): Promise<void> {
-  const scratch = await mkdtemp(join(tmpdir(), "holdfast-image-"));
-  try {
-    const conf = join(scratch, "apt.conf");
-    await writeFile(conf, await aptAcquireConf(), { mode: 0o600 });
-    task.update(`packages of Debian ${recipe.release} from ${new URL(mirror.main).host}`);
-    const argv = [
-      "mmdebstrap",
-      "--mode=root",
-      "--variant=minbase",
-      "--format=directory",
-      `--include=${recipe.packages.join(",")}`,
-      `--aptopt=${conf}`,
-      '--aptopt=Acquire::Languages "none"',
-      "--aptopt=Acquire::Retries 3",
-      "--dpkgopt=path-exclude=/usr/share/man/*",
-      "--dpkgopt=path-exclude=/usr/share/doc/*",
-      "--dpkgopt=path-exclude=/usr/share/locale/*",
-      // Before postgresql-common is installed, or it makes a cluster that nobody wants.
-      '--essential-hook=mkdir -p "$1/etc/postgresql-common"',
-      '--essential-hook=echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"',
-      '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
-      recipe.release,
-      tree,
-      "-",
-    ];
-    await execChecked(isolated(argv), "building the base image", task, sourcesList(mirror, recipe.release));
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+async function bootstrap(tree: string, mirror: Mirror, conf: string, task: TaskReport): Promise<void> {
+  await writeFile(conf, await aptAcquireConf(), { mode: 0o600 });
+  task.update(`packages of Debian ${recipe.release} from ${new URL(mirror.main).host}`);
+  const argv = [
+    "mmdebstrap",
+    "--mode=root",
+    "--variant=minbase",
+    "--format=directory",
+    `--include=${recipe.packages.join(",")}`,
+    `--aptopt=${conf}`,
+    '--aptopt=Acquire::Languages "none"',
+    "--aptopt=Acquire::Retries 3",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    // Before postgresql-common is installed, or it makes a cluster that nobody wants.
+    '--essential-hook=mkdir -p "$1/etc/postgresql-common"',
+    '--essential-hook=echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"',
+    '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
+    recipe.release,
+    tree,
+    "-",
+  ];
+  await execChecked(isolated(argv), "building the base image", task, sourcesList(mirror, recipe.release));
 }
 
 /**
@@ -187,7 +182,7 @@ async function finish(tree: string, node: string): Promise<void> {
   await mkdir(join(tree, "opt/holdfast"), { recursive: true });
   await copyFile(node, join(tree, "opt/holdfast/node"));
   await chmod(join(tree, "opt/holdfast/node"), 0o755);
-  await chmod(tree, 0o755); // mkdtemp made it 0700, which non-root users in the machine could not enter
+  await chmod(tree, 0o755); // or users of the machine other than root could not enter it
 }
 
 async function removeSysvLinks(tree: string, names: readonly string[]): Promise<void> {
@@ -260,7 +255,7 @@ async function requireSpace(directory: string): Promise<void> {
   );
 }
 
-/** Trees of builds that were killed. Called with the build lock held, so nobody is working on them. */
+/** What is left of builds that were killed. Called with the build lock held, so nobody is working on them. */
 async function removeUnfinished(images: string): Promise<void> {
   for (const entry of await readdir(images)) {
     if (entry.startsWith(".unfinished-")) await rm(join(images, entry), { recursive: true, force: true });
