@@ -342,10 +342,8 @@ describe("drill", () => {
       faults: Record<string, unknown>[];
     };
     expect(summary).toMatchObject({ type: "summary", topology: service.name });
-    expect(
-      summary.faults.map(({ fault }) => fault),
-      stderr,
-    ).toEqual(["app-kill", "vip-holder-power-off", "primary-kill"]);
+    const names = summary.faults.map(({ fault }) => fault);
+    expect(names, stderr).toEqual(["app-kill", "vip-holder-power-off", "primary-kill"]);
     for (const fault of summary.faults) {
       expect(fault).toMatchObject({ tookEffect: true, acknowledgedWritesLost: 0 });
       expect(fault["acknowledgedWrites"]).toBeGreaterThan(0);
