@@ -153,7 +153,7 @@ describe("change and drift", () => {
   it("touches only what a changed setting must, without failing a request", async () => {
     const before = await readFile(service.file, "utf8");
     await service.edit((text) =>
-      text.replace("path: /role-store/api/v1/status", "path: /role-store/api/v1/status\n    interval: 600ms"),
+      text.replace("path: /role-store/api/v1/status", "path: /role-store/api/v1/status\n    interval: 400ms"),
     );
     const plan = await ok(["plan", "--json"]);
     const steps = plan.stdout
@@ -173,8 +173,11 @@ describe("change and drift", () => {
       "lb2 unit reload",
     ]);
     const clients = await startClients();
-    await ok(["up"]);
-    await writeFile(service.file, before);
+    try {
+      await ok(["up"]);
+    } finally {
+      await writeFile(service.file, before);
+    }
     await ok(["up"]);
     const { answered, errors } = await clients.stop();
     expect(errors).toEqual([]);

@@ -58,7 +58,7 @@ function mountPart(topology: Topology, storage: Storage, host: string): HostPart
       source.kind === "lab"
         ? [{ path: labDirectory(mount), mode: 0o750, owner: `${app.user}:${app.user}` }]
         : [],
-    files: [textFile(path, mountUnitText(storage)), ...guards(app, mount)],
+    files: [textFile(path, mountUnitText(storage)), ...afterMount(app, mount)],
     units: [
       {
         name,
@@ -106,13 +106,16 @@ WantedBy=multi-user.target
 }
 
 /**
- * No unit of the app runs without the mount: the unit of the topology, and by systemd's rule for
- * dashes every `<app>-*.service` that it pulls in.
+ * The app's units start after the mount: the unit of the topology, and by systemd's rule for dashes
+ * every `<app>-*.service` that it pulls in. They want it but do not require it: a NAS that goes away
+ * stops what needs it (the app refuses trail writes), not the whole service on all hosts at once.
  */
-function guards(app: Topology["app"], mount: string): DesiredFile[] {
+function afterMount(app: Topology["app"], mount: string): DesiredFile[] {
+  const name = `${escapePath(mount)}.mount`;
   const text = `# Managed by Holdfast.
 [Unit]
-RequiresMountsFor=${mount}
+Wants=${name}
+After=${name}
 `;
   return [app.unit, `${app.name}-.service`].map((unit) =>
     textFile(`/etc/systemd/system/${unit}.d/holdfast-storage.conf`, text),
