@@ -33,6 +33,9 @@ function findCommand(name: string): Command {
   });
 }
 
+const stdout = (line: string): void => void process.stdout.write(`${line}\n`);
+const stderr = (line: string): void => void process.stderr.write(`${line}\n`);
+
 async function main(argv: readonly string[]): Promise<ExitStatus> {
   const [name = "help", ...args] = argv;
   if (["help", "--help", "-h"].includes(name)) {
@@ -44,8 +47,6 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
     return ExitStatus.ok;
   }
   const json = args.includes("--json");
-  const stdout = (line: string): void => void process.stdout.write(`${line}\n`);
-  const stderr = (line: string): void => void process.stderr.write(`${line}\n`);
   const terminal = openTerminal({
     write: (text) => void process.stderr.write(text),
     tty: process.stderr.isTTY,
@@ -62,7 +63,7 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
     home: process.env["HOLDFAST_HOME"] ?? "/var/lib/holdfast",
     cwd: process.cwd(),
     interactive: process.stdin.isTTY && process.stderr.isTTY && !args.includes("--no-input"),
-    signal: interruptSignal(stderr),
+    signal: interruptSignal(),
   };
   try {
     return await findCommand(name)(args, io);
@@ -75,7 +76,7 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
 }
 
 /** The first Ctrl-C asks to stop at the next safe point, the second ends at once. */
-function interruptSignal(stderr: (line: string) => void): AbortSignal {
+function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
@@ -104,6 +105,7 @@ function printError(error: unknown, json: boolean): ExitStatus {
 }
 
 /** Set rather than exited with, so that what was written to a pipe gets out first. */
-void main(process.argv.slice(2)).then((status) => {
-  process.exitCode = status;
-});
+async function start(): Promise<void> {
+  process.exitCode = await main(process.argv.slice(2));
+}
+void start();

@@ -1,4 +1,4 @@
-import type { Observed, ObservedHost } from "../core/plan/observed.ts";
+import { emptyHost, type Observed } from "../core/plan/observed.ts";
 import { planSteps, type Plan, type Step } from "../core/plan/steps.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Host, Reporter, TaskReport } from "../ports.ts";
@@ -38,23 +38,11 @@ export function planAll(state: TopologyState, observed: readonly Observed[]): Pl
       return {
         desired,
         digests: state.digests.get(desired.host) ?? {},
-        observed: seen?.reachable === true ? seen : nothingOn(desired.host),
+        observed: seen?.reachable === true ? seen : emptyHost(desired.host),
       };
     }),
   );
 }
-
-const nothingOn = (host: string): ObservedHost => ({
-  host,
-  reachable: true,
-  packages: [],
-  users: [],
-  directories: {},
-  files: {},
-  units: {},
-  tasksDone: [],
-  manifest: { files: {}, units: [] },
-});
 
 /**
  * Observe, plan, perform, observe again. Every host must be reachable.

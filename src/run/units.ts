@@ -1,5 +1,6 @@
 import type { DesiredUnit } from "../core/plan/desired.ts";
 import type { UnitAction } from "../core/plan/steps.ts";
+import { journal } from "../hosts/journal.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { poll } from "../lib/retry.ts";
 import type { Host } from "../ports.ts";
@@ -47,9 +48,9 @@ async function waitReady(host: Host, unit: DesiredUnit, deadlineMs: number): Pro
 }
 
 async function unitError(host: Host, unit: string, what: string): Promise<HoldfastError> {
-  const { stdout } = await host.run(["journalctl", "-u", unit, "-n", "15", "--no-pager", "-o", "cat"]);
-  const fix = portInUse(stdout) ?? `look at it on ${host.name}: journalctl -u ${unit}`;
-  return new HoldfastError(`${unit} ${what}\n  its last words:\n${indent(stdout)}`, { fix });
+  const lines = await journal(host, { unit, lines: 15 });
+  const fix = portInUse(lines) ?? `look at it on ${host.name}: journalctl -u ${unit}`;
+  return new HoldfastError(`${unit} ${what}\n  its last words:\n${indent(lines)}`, { fix });
 }
 
 /** Every engine words this differently, and it is the commonest reason that a service does not start. */

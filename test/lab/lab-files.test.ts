@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { readFile, writeFile } from "../../src/hosts/files.ts";
-import { actOnUnit, journal, startUnit, unitProperties } from "../../src/hosts/units.ts";
+import { journal } from "../../src/hosts/journal.ts";
+import { Phase } from "../../src/core/plan/desired.ts";
+import type { Host } from "../../src/ports.ts";
+import { changeUnit, removeUnit } from "../../src/run/units.ts";
 import { must, withLab } from "../support/lab.ts";
 
 describe("files on a machine", () => {
@@ -67,42 +70,38 @@ describe("files on a machine", () => {
 });
 
 describe("units on a machine", () => {
-  test("properties, and a failing start with the unit's own last words", async () => {
+  test("a start waits until the unit serves; a failing one says the unit's own last words", async () => {
     await withLab({ machines: ["m1"] }, async (lab) => {
       const m1 = lab.machine("m1");
-      await writeFile(m1, {
-        path: "/etc/systemd/system/broken.service",
-        content: "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo the reason is here; exit 3'\n",
-        mode: 0o644,
-        owner: "root:root",
-      });
-      await must(m1, "systemctl", "daemon-reload");
-      await startUnit(m1, "dbus.service");
-      await expect(startUnit(m1, "broken.service")).rejects.toThrow(
-        /m1: broken.service could not start.*the reason is here/s,
-      );
-      await expect(actOnUnit(m1, "stop", "absent.service")).rejects.toThrow(/absent.service could not stop/);
-      const [dbus, broken, absent] = await unitProperties(m1, [
-        "dbus.service",
+      const unit = { phase: Phase.base, state: "running", files: [], onChange: "restart" } as const;
+      await writeUnit(
+        m1,
         "broken.service",
-        "absent.service",
-      ]);
-      expect(dbus).toMatchObject({
-        name: "dbus.service",
-        activeState: "active",
-        subState: "running",
-        loadState: "loaded",
-      });
-      expect(dbus?.mainPid).toBeGreaterThan(1);
-      expect(broken).toMatchObject({ activeState: "failed", mainPid: 0 });
-      expect(absent).toMatchObject({
-        name: "absent.service",
-        loadState: "not-found",
-        activeState: "inactive",
-      });
+        "Type=oneshot\nExecStart=/bin/sh -c 'echo the reason is here; exit 3'",
+      );
+      await writeUnit(m1, "slow.service", "ExecStart=/bin/sh -c 'sleep 1; touch /run/serves; sleep 600'");
+      await must(m1, "systemctl", "daemon-reload");
+      await expect(changeUnit(m1, { ...unit, name: "broken.service" }, "start")).rejects.toThrow(
+        /broken\.service systemctl start failed.*the reason is here/s,
+      );
+      const ready = ["test", "-f", "/run/serves"];
+      await changeUnit(m1, { ...unit, name: "slow.service", ready }, "start");
+      await must(m1, ...ready);
+      await expect(
+        changeUnit(m1, { ...unit, name: "slow.service", ready: ["false"], readyTimeoutMs: 500 }, "restart"),
+      ).rejects.toThrow(/slow\.service is not ready after 0\.5 s/);
+      await removeUnit(m1, "absent.service");
       expect(await journal(m1, { unit: "broken.service", lines: 5, since: "-1h" })).toContain(
         "the reason is here",
       );
     });
   });
 });
+
+const writeUnit = (host: Host, name: string, service: string): Promise<void> =>
+  writeFile(host, {
+    path: `/etc/systemd/system/${name}`,
+    content: `[Service]\n${service}\n`,
+    mode: 0o644,
+    owner: "root:root",
+  });

@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import { topologySchema, type Topology } from "../../src/core/topology/schema.ts";
 import { loadTopology } from "../../src/commands/load.ts";
 import type { LabMachine } from "../../src/hosts/lab/machine.ts";
-import { journal } from "../../src/hosts/units.ts";
+import { journal } from "../../src/hosts/journal.ts";
 import { poll } from "../../src/lib/retry.ts";
 import type { Host } from "../../src/ports.ts";
 import { converge, type ConvergeContext } from "../../src/run/converge.ts";
@@ -346,7 +346,7 @@ describe("drill", () => {
     };
     expect(summary).toMatchObject({ type: "summary", topology: service.name });
     const names = summary.faults.map(({ fault }) => fault);
-    expect(names, stderr).toEqual(["app-kill", "vip-holder-power-off", "primary-kill"]);
+    expect(names, `stderr: ${stderr}`).toEqual(["app-kill", "vip-holder-power-off", "primary-kill"]);
     for (const fault of summary.faults) {
       expect(fault).toMatchObject({ tookEffect: true, acknowledgedWritesLost: 0 });
       expect(fault["acknowledgedWrites"]).toBeGreaterThan(0);

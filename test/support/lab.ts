@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ensureImage } from "../../src/hosts/lab/image.ts";
 import { createLab, type Lab, openLab } from "../../src/hosts/lab/lab.ts";
 import type { LabMachine } from "../../src/hosts/lab/machine.ts";
-import { journal } from "../../src/hosts/units.ts";
+import { journal } from "../../src/hosts/journal.ts";
 import type { Reporter } from "../../src/ports.ts";
 
 /** Where images and labs of tests are: the real home, so that the base image is built once per machine. */

@@ -42,3 +42,16 @@ export interface UnreachableHost {
 }
 
 export type Observed = ObservedHost | UnreachableHost;
+
+/** A host on which Holdfast has done nothing yet. */
+export const emptyHost = (host: string): ObservedHost => ({
+  host,
+  reachable: true,
+  packages: [],
+  users: [],
+  directories: {},
+  files: {},
+  units: {},
+  tasksDone: [],
+  manifest: { files: {}, units: [] },
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Phase, type DesiredHost } from "./desired.ts";
-import type { ObservedHost } from "./observed.ts";
+import { emptyHost, type ObservedHost } from "./observed.ts";
 import { planHost } from "./steps.ts";
 
 const text = (text: string) => ({ kind: "text" as const, text });
@@ -36,17 +36,7 @@ const desired: DesiredHost = {
   tasks: [{ id: "form", title: "form the cluster", phase: Phase.dataReady, done: ["true"], act: ["true"] }],
 };
 const digests = { [config]: "c1", [certificate]: "p1", "/etc/systemd/system/x.service": "u1" };
-const fresh: ObservedHost = {
-  host: "h1",
-  reachable: true,
-  packages: [],
-  users: [],
-  directories: {},
-  files: {},
-  units: {},
-  tasksDone: [],
-  manifest: { files: {}, units: [] },
-};
+const fresh = emptyHost("h1");
 const converged: ObservedHost = {
   ...fresh,
   packages: ["x"],
