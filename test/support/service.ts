@@ -32,8 +32,6 @@ export interface TestService {
 export interface CliOptions {
   readonly killAfterMs?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** User id to run as, to see what happens without root. */
-  readonly uid?: number;
 }
 
 /** A copy of privx-onprem under a random name and subnet. Nothing is made yet besides its file. */
@@ -69,7 +67,6 @@ async function runCli(args: readonly string[], cwd: string, options: CliOptions)
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, HOLDFAST_HOME: home, ...options.env },
-    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
   let stdout = "";
   let stderr = "";
