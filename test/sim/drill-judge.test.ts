@@ -57,7 +57,7 @@ function simulate(down: readonly Interval[], behaviour: Behaviour): RequestRecor
     const refused = outage !== undefined && behaviour === "refuse";
     return {
       seq,
-      class: classOf(client),
+      class: classOf(client, rate),
       client,
       intended,
       sent: intended,
@@ -65,7 +65,7 @@ function simulate(down: readonly Interval[], behaviour: Behaviour): RequestRecor
       outcome: refused ? "failed" : "ok",
       status: refused ? null : 200,
       error: refused ? "ECONNREFUSED" : null,
-      id: classOf(client) === "write" ? `run-${seq}` : null,
+      id: classOf(client, rate) === "write" ? `run-${seq}` : null,
     };
   });
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { formatLine, parseHistory, type RequestRecord } from "./history.ts";
 import { outcomeOf } from "./outcome.ts";
 import { compareBody } from "./readback.ts";
-import { classOf, clientOf, intendedAt, spacingMs } from "./schedule.ts";
+import { classOf, clientOf, clientsIn, intendedAt, spacingMs } from "./schedule.ts";
 
 const record: RequestRecord = {
   seq: 1,
@@ -65,7 +65,20 @@ test("the schedule is constant, and every client has one class at even spacing",
   const own = Array.from({ length: 400 }, (_, seq) => seq).filter((seq) => clientOf(seq, rate) === 7);
   const times = own.map((seq) => intendedAt(seq, rate));
   expect(times.slice(1).map((time, index) => time - (times[index] ?? 0))).toEqual(Array(19).fill(100));
-  const classes = Array.from({ length: 20 }, (_, client) => classOf(client));
+  const classes = Array.from({ length: 20 }, (_, client) => classOf(client, rate));
   expect(classes.filter((name) => name === "write")).toHaveLength(8);
   expect(classes.filter((name) => name === "read-fresh")).toHaveLength(4);
+});
+
+test("at a high rate fresh connections stay at 100 a second, evenly spaced, and others read in their place", () => {
+  const rate = { perSecond: 5000, clients: 20 };
+  const seqs = Array.from({ length: 5000 }, (_, seq) => seq);
+  const fresh = seqs.filter((seq) => classOf(clientOf(seq, rate), rate) === "read-fresh");
+  expect(fresh).toHaveLength(100);
+  const own = seqs.filter((seq) => clientOf(seq, rate) === 2).map((seq) => intendedAt(seq, rate));
+  const gaps = own.slice(1).map((time, index) => Math.round(time - (own[index] ?? 0)));
+  expect(new Set(gaps)).toEqual(new Set([spacingMs(rate, "read-fresh")]));
+  expect(spacingMs(rate)).toBe(4);
+  expect(seqs.filter((seq) => classOf(clientOf(seq, rate), rate) === "write")).toHaveLength(2000);
+  expect(Math.max(...seqs.map((seq) => clientOf(seq, rate)))).toBeLessThan(clientsIn(rate));
 });

@@ -1,7 +1,8 @@
 /** One virtual client: its own cookies (so its own sticky app host) and its own connections. */
-import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
-import { Agent, buildConnector, type Dispatcher } from "undici";
+import type { SecureContext } from "node:tls";
+import type { Client, Dispatcher } from "undici";
 import type { LoadConfig } from "./config.ts";
+import { Connections } from "./connections.ts";
 
 export interface Request {
   readonly method: "GET" | "POST";
@@ -24,111 +25,114 @@ export interface Answer {
 
 const MAX_BODY = 64 * 1024;
 
+const NOT_SENT: Answer = { sent: false, status: null, timedOut: false, error: "NO_CONNECTION", body: "" };
+
 export class VirtualClient {
   readonly #config: LoadConfig;
   readonly #fresh: boolean;
-  readonly #agent: Agent;
+  readonly #connections: Connections;
   readonly #cookies = new Map<string, string>();
+  #headers: Readonly<Record<string, string>>;
 
   /**
-   * @param trust from `trustOf`, shared by all clients: parsing the CA again for every connection costs
-   * more than the rest of its handshake
+   * @param trust from `trustOf`, shared by all clients
    * @param fresh every request on a new connection
    */
   constructor(config: LoadConfig, trust: SecureContext, fresh: boolean) {
     this.#config = config;
     this.#fresh = fresh;
-    // One request per connection at a time: a hung one must not hold up those after it.
-    this.#agent = new Agent({ pipelining: 1, connect: connectorWithTimeout(config, trust) });
+    this.#connections = new Connections(config, trust);
+    this.#headers = this.#makeHeaders();
   }
 
-  /** Never rejects: whatever happens to a request is its answer. Settles within both timeouts. */
+  /** Never rejects: whatever happens to a request is its answer. Settles within the wait and both timeouts. */
   send(request: Request): Promise<Answer> {
     return new Promise((resolve) => {
-      let controller: Dispatcher.DispatchController | undefined;
-      let status: number | null = null;
-      let timedOut = false;
-      let body = "";
-      const settle = (answer: Pick<Answer, "status" | "error">): void => {
-        clearTimeout(timer);
-        resolve({ ...answer, sent: controller !== undefined, timedOut, body });
-      };
-      // undici's own timers are only good to a second; the connection has its own, shorter, limit.
-      const timer = setTimeout(() => {
-        timedOut = true;
-        settle({ status: null, error: "timeout" });
-        controller?.abort(new Error("timeout"));
-      }, this.#config.connectTimeoutMs + this.#config.responseTimeoutMs);
-      this.#agent.dispatch(this.#options(request), {
-        onRequestStart: (started) => {
-          if (timedOut) started.abort(new Error("timeout"));
-          else controller = started;
-        },
-        onResponseStart: (_, code, headers) => {
-          if (code < 200) return;
-          status = code;
-          this.#remember(headers["set-cookie"]);
-        },
-        onResponseData: (_, chunk) => {
-          if (request.keepBody === true && body.length < MAX_BODY) body += chunk.toString("utf8");
-        },
-        onResponseEnd: () => settle({ status, error: null }),
-        onResponseError: (_, error) => settle({ status: null, error: kindOf(error) }),
+      if (this.#fresh) {
+        const connection = this.#connections.open();
+        this.#dispatch(connection, request, resolve, () => this.#connections.drop(connection));
+        return;
+      }
+      this.#connections.take((connection) => {
+        if (connection === null) resolve(NOT_SENT);
+        else this.#dispatch(connection, request, resolve, () => this.#connections.give(connection));
       });
     });
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#connections.close();
+  }
+
+  #dispatch(
+    connection: Client,
+    request: Request,
+    resolve: (answer: Answer) => void,
+    release: () => void,
+  ): void {
+    let controller: Dispatcher.DispatchController | undefined;
+    let status: number | null = null;
+    let timedOut = false;
+    let body = "";
+    const settle = (whole: number | null, error: string | null): void => {
+      clearTimeout(timer);
+      resolve({ sent: controller !== undefined, status: whole, timedOut, error, body });
+    };
+    const timer = setTimeout(() => {
+      timedOut = true;
+      settle(null, "timeout");
+      controller?.abort(new Error("timeout"));
+    }, this.#config.connectTimeoutMs + this.#config.responseTimeoutMs);
+    connection.dispatch(this.#options(request), {
+      onRequestStart: (started) => {
+        if (timedOut) started.abort(new Error("timeout"));
+        else controller = started;
+      },
+      onResponseStart: (_, code, headers) => {
+        if (code < 200) return;
+        status = code;
+        this.#remember(headers["set-cookie"]);
+      },
+      onResponseData: (_, chunk) => {
+        if (request.keepBody === true && body.length < MAX_BODY) body += chunk.toString("utf8");
+      },
+      onResponseEnd: () => {
+        settle(status, null);
+        release();
+      },
+      onResponseError: (_, error) => {
+        settle(null, kindOf(error));
+        release();
+      },
+    });
   }
 
   #options({ method, path, body }: Request): Dispatcher.DispatchOptions {
+    const headers = this.#headers;
+    const reset = this.#fresh;
+    if (body === undefined) return { method, path, headers, reset };
+    return { method, path, headers: { ...headers, "content-type": "application/json" }, body, reset };
+  }
+
+  #makeHeaders(): Readonly<Record<string, string>> {
     const headers: Record<string, string> = { authorization: `Bearer ${this.#config.token}` };
     if (this.#config.domain !== null) headers["host"] = this.#config.domain;
-    if (body !== undefined) headers["content-type"] = "application/json";
     if (this.#cookies.size > 0) {
       headers["cookie"] = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     }
-    return {
-      origin: this.#config.origin,
-      method,
-      path,
-      headers,
-      body: body ?? null,
-      reset: this.#fresh,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    };
+    return headers;
   }
 
   #remember(setCookie: string | string[] | undefined): void {
-    for (const line of setCookie === undefined ? [] : [setCookie].flat()) {
+    if (setCookie === undefined) return;
+    for (const line of [setCookie].flat()) {
       const [, name, value] = /^\s*([^=;\s]+)=([^;]*)/.exec(line) ?? [];
       if (name === undefined || value === undefined) continue;
       if (/;\s*max-age=0\b|;\s*expires=Thu, 0?1[ -]Jan[ -]1970/i.test(line)) this.#cookies.delete(name);
       else this.#cookies.set(name, value);
     }
+    this.#headers = this.#makeHeaders();
   }
-}
-
-/** Whom the clients trust: the topology's CA, or the system's. */
-export const trustOf = ({ ca }: LoadConfig): SecureContext => createSecureContext(ca === null ? {} : { ca });
-
-/** TCP and TLS within the limit; undici rounds a connect timeout of 500 ms up to as much as a second. */
-function connectorWithTimeout(config: LoadConfig, secureContext: SecureContext): buildConnector.connector {
-  const connect = buildConnector({ timeout: 0, secureContext });
-  return (options, callback) => {
-    const done: buildConnector.Callback = (...result) => {
-      clearTimeout(timer);
-      callback(...result);
-    };
-    // The types hide that it returns the socket; without it a connection attempt cannot be given up.
-    const socket = (connect as (...args: Parameters<typeof connect>) => TLSSocket)(options, done);
-    const timer = setTimeout(() => {
-      socket.destroy(Object.assign(new Error("connect timeout"), { code: "CONNECT_TIMEOUT" }));
-    }, config.connectTimeoutMs);
-    return socket;
-  };
 }
 
 function kindOf(error: Error): string {

@@ -5,11 +5,15 @@ import { HoldfastError } from "../../lib/errors.ts";
 /** The most that may wait for the disk: some 100,000 records, minutes of load. */
 const MAX_BUFFERED = 16 * 1024 * 1024;
 
+/** Lines are handed to the disk in pieces of about this size: one write per line cost more than the request. */
+const PIECE = 64 * 1024;
+
 /** A new file of lines, written without waiting for each; fsynced when closed. */
 export class LineFile {
   /** Set once a write failed; every later write is dropped. */
   error: HoldfastError | null = null;
   readonly #stream: WriteStream;
+  #piece = "";
 
   private constructor(stream: WriteStream) {
     this.#stream = stream;
@@ -35,12 +39,19 @@ export class LineFile {
       this.error = writeError("the disk does not keep up");
       return;
     }
-    this.#stream.write(line);
+    this.#piece += line;
+    if (this.#piece.length >= PIECE) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#piece !== "") this.#stream.write(this.#piece);
+    this.#piece = "";
   }
 
   /** @throws HoldfastError when something could not be written */
   async close(): Promise<void> {
     if (!this.#stream.destroyed) {
+      this.#flush();
       await new Promise<void>((resolve) => {
         this.#stream.once("close", resolve);
         this.#stream.end();

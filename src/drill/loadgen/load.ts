@@ -1,9 +1,10 @@
 /** Open-loop load at a constant rate: what is due is sent, whatever became of what was sent before. */
 import { formatLine, type Outcome, type RequestClass, valueOf } from "../../core/drill/history.ts";
 import { outcomeOf } from "../../core/drill/outcome.ts";
-import { classOf, clientOf, intendedAt } from "../../core/drill/schedule.ts";
-import { trustOf, VirtualClient, type Answer, type Request } from "./client.ts";
+import { classOf, clientOf, clientsIn, intendedAt } from "../../core/drill/schedule.ts";
+import { VirtualClient, type Answer, type Request } from "./client.ts";
 import type { LoadConfig, LoadMessage } from "./config.ts";
+import { trustOf } from "./connections.ts";
 import { LineFile } from "./lines.ts";
 
 const STATS_INTERVAL_MS = 200;
@@ -53,8 +54,8 @@ class Generator {
     this.#history = history;
     const trust = trustOf(config);
     this.#clients = Array.from(
-      { length: config.rate.clients },
-      (_, client) => new VirtualClient(config, trust, classOf(client) === "read-fresh"),
+      { length: clientsIn(config.rate) },
+      (_, client) => new VirtualClient(config, trust, classOf(client, config.rate) === "read-fresh"),
     );
   }
 
@@ -98,7 +99,7 @@ class Generator {
   #send(seq: number): void {
     const intended = intendedAt(seq, this.#config.rate);
     const client = clientOf(seq, this.#config.rate);
-    const requestClass = classOf(client);
+    const requestClass = classOf(client, this.#config.rate);
     const id = requestClass === "write" ? `${this.#config.run}-${seq}` : null;
     this.#inFlight.set(seq, intended);
     const sent = this.#now();

@@ -9,8 +9,9 @@ import {
   valueOf,
 } from "../../core/drill/history.ts";
 import { compareBody } from "../../core/drill/readback.ts";
-import { trustOf, VirtualClient } from "./client.ts";
+import { VirtualClient } from "./client.ts";
 import type { LoadConfig } from "./config.ts";
+import { trustOf } from "./connections.ts";
 import { LineFile } from "./lines.ts";
 
 const CONCURRENCY = 16;
