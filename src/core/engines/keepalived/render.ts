@@ -28,11 +28,11 @@ function renderHost(topology: Topology, host: string, index: number): HostPart {
     textFile(configPath, keepalivedConfig(topology, host, index), {
       check: ["keepalived", "-t", "-f", "{file}"],
     }),
-    dropIn("keepalived.service", unitDropIn(topology)),
+    dropIn("keepalived.service", unitDropIn(topology, host)),
   ];
   return {
     host,
-    packages: ["keepalived", "nftables"],
+    packages: ["keepalived", "nftables", "iputils-ping"],
     files: [tmpfiles, ...files],
     tasks: [
       {
@@ -136,7 +136,7 @@ ${peersOf(topology, host)
 `;
 }
 
-const unitDropIn = (topology: Topology): string => `# Written by Holdfast.
+const unitDropIn = (topology: Topology, host: string): string => `# Written by Holdfast.
 [Unit]
 # at boot the address comes when there is a proxy behind it
 After=haproxy.service
@@ -146,6 +146,11 @@ StartLimitIntervalSec=0
 # its VRRP process tells systemd too when it is ready
 NotifyAccess=all
 ExecStartPre=/usr/sbin/nft -f ${filterPath}
+# A holder that saw this host vanish asks for its link address once a second only, so its advertisements
+# would not arrive for up to a second, and this host would take the address from it: say hello first.
+${peersOf(topology, host)
+  .map((address) => `ExecStartPre=-/usr/bin/ping -q -c 1 -W 1 ${address}`)
+  .join("\n")}
 Restart=always
 # A crash leaves the address on the interface and a start removes it: just after a peer has taken over.
 RestartSec=${restartDelayMs(topology)}ms
