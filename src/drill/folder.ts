@@ -45,6 +45,7 @@ export async function judgeFolder(
     history: parseHistory(await readPart(files.history, folder)),
     readBack: parseReadBack(await readFile(files.readBack, "utf8").catch(() => "")),
     samplingMs: spacingMs(record.rate),
+    samplingMsByClass: { "read-fresh": spacingMs(record.rate, "read-fresh") },
   };
   return { record, faults: record.faults.map((marks) => judge(evidence, marks, marks.objectives)) };
 }

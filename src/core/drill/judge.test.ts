@@ -267,6 +267,45 @@ describe("verdict", () => {
   });
 });
 
+describe("what is known of a figure", () => {
+  test("an outage is an interval as wide as its class samples", () => {
+    const evidence = evidenceOf((r) => (r.client === 2 && within(2000, 2600, r) ? refused(r) : {}));
+    const result = judge({ ...evidence, samplingMsByClass: { "read-fresh": 200 } }, marks, objectives);
+    expect(result.longestOutageMs).toBe(605);
+    expect(result.longestOutageRangeMs).toEqual({ low: 405, high: 805 });
+    expect(judge(evidence, marks, objectives).longestOutageRangeMs).toEqual({ low: 505, high: 705 });
+    expect(judge(evidenceOf(served), marks, objectives).longestOutageRangeMs).toEqual({
+      low: 0,
+      high: SPACING,
+    });
+  });
+
+  test("a pause of the generator is not held against the service", () => {
+    // Nothing was sent for 1.1 s; then all that was due, and it was served at once. Too few for the 99th percentile.
+    const paused: Change = (r) => (within(2000, 2050, r) ? { sent: 3100, done: 3105 } : {});
+    const result = judge(evidenceOf(paused), marks, objectives);
+    expect(result.sendLagP99Ms).toBe(0);
+    expect(result).toMatchObject({
+      longestOutageMs: 1105,
+      sendLagInLongestMs: 1100,
+      verdict: "inconclusive",
+    });
+    expect(result.longestOutageRangeMs?.low).toBe(0);
+    const slowToo = evidenceOf((r) => (within(2000, 2050, r) ? { sent: 2100, done: 4005 } : {}));
+    expect(judge(slowToo, marks, objectives).verdict).toBe("fail");
+  });
+
+  test("latency by class counts from when a request was due, served ones only", () => {
+    const evidence = evidenceOf((r) => {
+      if (r.class === "write") return refused(r);
+      return r.class === "read-fresh" ? { sent: r.intended + 3, done: r.intended + 9 } : {};
+    });
+    const { latencyMsByClass } = judge(evidence, marks, objectives);
+    expect(latencyMsByClass?.["read-fresh"]).toEqual({ p50: 9, p90: 9, p99: 9, max: 9 });
+    expect(latencyMsByClass?.write).toEqual({ p50: 0, p90: 0, p99: 0, max: 0 });
+  });
+});
+
 test("percentile is by nearest rank", () => {
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
   expect(percentile(hundred, 0.99)).toBe(99);

@@ -54,6 +54,14 @@ export interface FaultResult {
   /** Why the verdict is not `pass`; empty when it is. */
   readonly reasons: readonly string[];
   readonly longestOutageMsByClass: Readonly<Record<RequestClass, number>>;
+  /** What is known of the longest outage, given how finely its class samples and how late the generator was. */
+  readonly longestOutageRangeMs?: Range;
+  /** How late the generator was during it at most, where that is more than `SEND_LAG_LIMIT_MS`. */
+  readonly sendLagInLongestMs?: number;
+  /** Latency of served requests, counted from when they were due. */
+  readonly latencyMsByClass?: Readonly<Record<RequestClass, Latency>>;
+  /** Requests among `failed` that no connection was free for: held-up ones had taken all that a client may open. */
+  readonly withoutConnection?: number;
   readonly failed: number;
   readonly unknown: number;
   /** Spacing of one client's requests: outages are known to about this. */
@@ -68,17 +76,37 @@ export interface FaultResult {
   readonly unverifiedWrites: number;
 }
 
+/** The true value lies in it, ends included, ms. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Percentiles by nearest rank, ms. */
+export interface Latency {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
 export interface Evidence {
   readonly history: readonly RequestRecord[];
   readonly readBack: readonly ReadBack[];
   readonly samplingMs: number;
+  /** Where classes sample differently; `samplingMs` for those that are not in it. */
+  readonly samplingMsByClass?: Partial<Readonly<Record<RequestClass, number>>>;
 }
 
 /** Nearest-rank percentile; 0 of nothing. */
-export function percentile(values: readonly number[], fraction: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)] ?? 0;
-}
+export const percentile = (values: readonly number[], fraction: number): number =>
+  rank(
+    [...values].sort((a, b) => a - b),
+    fraction,
+  );
+
+const rank = (sorted: readonly number[], fraction: number): number =>
+  sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)] ?? 0;
 
 /**
  * Judges one fault.
@@ -104,18 +132,17 @@ export function judge(evidence: Evidence, marks: Marks, objectives: Objectives):
 type RequestMeasures = ReturnType<typeof measureRequests>;
 type WriteMeasures = ReturnType<typeof measureWrites>;
 
-function measureRequests({ history, samplingMs }: Evidence, marks: Marks) {
+function measureRequests(evidence: Evidence, marks: Marks) {
+  const { history, samplingMs } = evidence;
   const window: Interval = { from: marks.inject, to: marks.end };
   const endOfLoad = history.reduce((latest, record) => Math.max(latest, record.done), marks.end);
   const byClass = outagesByClass(history, window, endOfLoad);
-  const longest = (requestClass: RequestClass): number =>
-    round(Math.max(0, ...(byClass.get(requestClass) ?? []).map(lengthOf)));
-  const longestOutageMsByClass = {
-    read: longest("read"),
-    "read-fresh": longest("read-fresh"),
-    write: longest("write"),
-  };
+  const longest = longestOf(byClass);
+  const longestOutageMsByClass = ofClasses((requestClass) =>
+    round(Math.max(0, ...(byClass.get(requestClass) ?? []).map(lengthOf))),
+  );
   const records = history.filter((record) => isIn(record, window));
+  const sendLagInLongestMs = sendLagIn(longest, records);
   const count = (test: (record: RequestRecord) => boolean): number => records.filter(test).length;
   return {
     longestOutageMs: Math.max(...Object.values(longestOutageMsByClass)),
@@ -127,6 +154,10 @@ function measureRequests({ history, samplingMs }: Evidence, marks: Marks) {
     failed: count((record) => record.outcome === "failed"),
     unknown: count((record) => record.outcome === "unknown"),
     longestOutageMsByClass,
+    longestOutageRangeMs: rangeOf(longest, evidence, sendLagInLongestMs),
+    sendLagInLongestMs,
+    latencyMsByClass: ofClasses((requestClass) => latencyOf(records, requestClass)),
+    withoutConnection: count((record) => record.error === "NO_CONNECTION"),
     samplingMs,
     sendLagP99Ms: round(
       percentile(
@@ -136,6 +167,60 @@ function measureRequests({ history, samplingMs }: Evidence, marks: Marks) {
     ),
     requests: records.length,
   };
+}
+
+const ofClasses = <T>(value: (requestClass: RequestClass) => T): Record<RequestClass, T> => ({
+  read: value("read"),
+  "read-fresh": value("read-fresh"),
+  write: value("write"),
+});
+
+type Longest = { readonly interval: Interval; readonly class: RequestClass } | null;
+
+function longestOf(byClass: ReadonlyMap<RequestClass, readonly Interval[]>): Longest {
+  let longest: Longest = null;
+  for (const [requestClass, intervals] of byClass) {
+    for (const interval of intervals) {
+      if (longest === null || lengthOf(interval) > lengthOf(longest.interval)) {
+        longest = { interval, class: requestClass };
+      }
+    }
+  }
+  return longest;
+}
+
+/**
+ * A client sees an outage begin up to one spacing late, and end up to one spacing late; what the generator
+ * was late by while it lasted may be no outage at all. Without any, one shorter than the spacing may hide.
+ */
+function rangeOf(longest: Longest, evidence: Evidence, sendLagMs: number): Range {
+  const { samplingMs, samplingMsByClass = {} } = evidence;
+  if (longest === null) {
+    return { low: 0, high: round(Math.max(samplingMs, ...Object.values(samplingMsByClass))) };
+  }
+  const spacing = samplingMsByClass[longest.class] ?? samplingMs;
+  const length = lengthOf(longest.interval);
+  return { low: round(Math.max(0, length - spacing - sendLagMs)), high: round(length + spacing) };
+}
+
+/** How late the generator was with requests of the longest outage; 0 when it was in time. */
+function sendLagIn(longest: Longest, records: readonly RequestRecord[]): number {
+  let late = 0;
+  for (const record of longest === null ? [] : records) {
+    if (record.class === longest?.class && isIn(record, longest.interval)) {
+      late = Math.max(late, record.sent - record.intended);
+    }
+  }
+  return late > SEND_LAG_LIMIT_MS ? round(late) : 0;
+}
+
+function latencyOf(records: readonly RequestRecord[], requestClass: RequestClass): Latency {
+  const sorted = records
+    .filter((record) => record.class === requestClass && record.outcome === "ok")
+    .map((record) => record.done - record.intended)
+    .sort((a, b) => a - b);
+  const at = (fraction: number): number => round(rank(sorted, fraction));
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 
 function measureWrites({ history, readBack }: Evidence, marks: Marks) {
@@ -185,6 +270,10 @@ function verdictOf(
     doubts.push(
       `the load generator itself was late: send lag p99 ${measured.sendLagP99Ms} ms, limit ${SEND_LAG_LIMIT_MS} ms`,
     );
+  }
+  const { longestOutageMs: longest, sendLagInLongestMs: late } = measured;
+  if (longest > objectives.recoveryTimeMs && longest - late <= objectives.recoveryTimeMs) {
+    doubts.push(`during the longest outage the load generator itself was late by up to ${late} ms`);
   }
   if (measured.unverifiedWrites > 0) {
     doubts.push(`${measured.unverifiedWrites} acknowledged writes could not be read back`);

@@ -18,6 +18,7 @@ const passed: FaultResult = {
   proof: "gone",
   reasons: [],
   longestOutageMsByClass: { read: 0, "read-fresh": 0, write: 120.4 },
+  longestOutageRangeMs: { low: 80.4, high: 160.4 },
   failed: 1,
   unknown: 2,
   samplingMs: 100,
@@ -41,12 +42,18 @@ test("the worst finding decides", () => {
 
 test("the table says what clients saw, what was lost, who recovered it, and why not", () => {
   const summary = { type: "summary", topology: "t", folder: "/f", aborted: null } as const;
-  const lines = formatSummary({ ...summary, faults: [passed, { ...failed, longestOutageMs: 12_000 }] });
+  const lines = formatSummary({
+    ...summary,
+    faults: [
+      passed,
+      { ...failed, longestOutageMs: 12_000, longestOutageRangeMs: { low: 11_960, high: 12_040 } },
+    ],
+  });
   expect(lines).toEqual([
-    "Fault            Longest outage  Failed requests     Writes lost  Recovered by                  Verdict",
-    "───────────────  ──────────────  ──────────────────  ───────────  ────────────────────────────  ───────",
-    "app-kill (app1)  120 ms          3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  pass",
-    "app-kill (app1)  12.0 s          3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  fail",
+    "Fault            Longest outage   Failed requests     Writes lost  Recovered by                  Verdict",
+    "───────────────  ───────────────  ──────────────────  ───────────  ────────────────────────────  ───────",
+    "app-kill (app1)  80 ms – 160 ms   3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  pass",
+    "app-kill (app1)  12.0 s – 12.0 s  3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  fail",
     "app-kill: the longest outage was 12000 ms",
     "Outages are known to about 100 ms (spacing of one client's requests).",
   ]);

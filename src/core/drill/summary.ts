@@ -28,7 +28,7 @@ const columns = ["Fault", "Longest outage", "Failed requests", "Writes lost", "R
 export function formatSummary(summary: DrillSummary): string[] {
   const rows = summary.faults.map((fault) => [
     `${fault.fault} (${fault.target})`,
-    formatMs(fault.longestOutageMs),
+    formatOutage(fault),
     `${fault.failedRequests} of ${fault.requests} (GET: ${fault.failedIdempotentRequests})`,
     `${fault.acknowledgedWritesLost} of ${fault.acknowledgedWrites}`,
     fault.recoveredBy,
@@ -43,6 +43,13 @@ export function formatSummary(summary: DrillSummary): string[] {
   if (sampling !== undefined)
     lines.push(`Outages are known to about ${sampling} ms (spacing of one client's requests).`);
   return lines;
+}
+
+/** An interval, because a client that asks every 40 ms cannot know it better. */
+function formatOutage({ longestOutageMs, longestOutageRangeMs: range }: FaultResult): string {
+  if (range === undefined) return formatMs(longestOutageMs);
+  if (longestOutageMs === 0) return `< ${formatMs(range.high)}`;
+  return `${formatMs(range.low)} – ${formatMs(range.high)}`;
 }
 
 const formatMs = (ms: number): string =>
