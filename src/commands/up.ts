@@ -90,7 +90,9 @@ export function summary({ topology }: LoadedTopology, steps: number): string {
   return [
     steps === 0 ? `${topology.name} is up: nothing to do` : `${topology.name} is up (${steps} steps)`,
     `  service   https://${address.vip}${port}/${domain === undefined ? "" : `  (${domain})`}`,
-    `  database  ${topology.database.hosts.join(", ")}`,
+    `  hosts     ${Object.entries(topology.hosts)
+      .map(([host, { address }]) => `${host} ${address}`)
+      .join(", ")}`,
     `  next      holdfast status, holdfast drill, holdfast down`,
   ].join("\n");
 }

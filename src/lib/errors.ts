@@ -1,4 +1,4 @@
-/** Exit statuses of the CLI; one meaning each, stable (see docs/cli.md). */
+/** Exit statuses of the CLI; one meaning each, stable (see docs/operate.md). */
 export const ExitStatus = {
   ok: 0,
   error: 1,
