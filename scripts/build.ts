@@ -9,7 +9,7 @@ const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 const packageApp = join(root, "scripts/package-app.ts");
 if (existsSync(packageApp)) {
-  const packaged = spawnSync(process.execPath, [packageApp], { stdio: "inherit" });
+  const packaged = spawnSync(process.execPath, [packageApp], { stdio: ["ignore", "ignore", "inherit"] });
   if (packaged.status !== 0) process.exit(packaged.status ?? 1);
 }
 
