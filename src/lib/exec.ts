@@ -59,7 +59,9 @@ export async function exec(argv: readonly string[], options: ExecOptions = {}): 
     child.stdin.end(options.stdin ?? "");
     child.on("error", (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      reject(error.code === "ENOENT" ? notInstalled(command, options.cwd, error) : error);
+      // EACCES: it was not found either, and a folder of the PATH could not be looked into.
+      const missing = error.code === "ENOENT" || error.code === "EACCES";
+      reject(missing ? notInstalled(command, options.cwd, error) : error);
     });
     child.on("close", (code, signal) => {
       clearTimeout(timer);
