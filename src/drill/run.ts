@@ -1,18 +1,16 @@
 /** A whole drill: one load over all its faults, one read-back at the end, one verdict per fault. */
-import { randomBytes } from "node:crypto";
 import type { Marks } from "../core/drill/judge.ts";
 import { objectivesOf } from "../core/drill/objectives.ts";
-import type { Rate } from "../core/drill/schedule.ts";
 import type { DrillSummary } from "../core/drill/summary.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
-import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import type { Machine, Reporter } from "../ports.ts";
 import { createDeadMan } from "./deadman.ts";
 import type { Fault, FaultContext } from "./fault.ts";
 import { findFault } from "./faults/registry.ts";
 import { createFolder, type DrillRecord, filesIn, judgeFolder, writeRecord } from "./folder.ts";
 import { type GeneratorLaunch, LoadProcess } from "./load.ts";
+import { loadConfigOf, observeConfigOf } from "./load-config.ts";
 import type { LoadConfig } from "./loadgen/config.ts";
 import { defaultTimings, DrillAborted, runFault, type Timings } from "./phases.ts";
 
@@ -27,7 +25,7 @@ export interface DrillOptions {
   readonly folder: string;
   /** Names of faults, injected one after the other. */
   readonly faults: readonly string[];
-  /** Requests per second over all clients; default 200. */
+  /** Requests per second over all clients; default 500. */
   readonly rate?: number;
   readonly reporter: Reporter;
   /** How to start the load generator: [node, bundle, "loadgen"]. */
@@ -39,8 +37,6 @@ export interface DrillOptions {
   readonly timings?: Timings;
 }
 
-export const DEFAULT_RATE = 200;
-const CLIENTS = 20;
 /** Per fault, far above what any takes: the load ends by itself even if everything else hangs. */
 const LIMIT_PER_FAULT_MS = 10 * 60_000;
 const READ_BACK_LIMIT_MS = 60_000;
@@ -53,18 +49,21 @@ const READ_BACK_LIMIT_MS = 60_000;
  */
 export async function runDrill(options: DrillOptions): Promise<DrillSummary> {
   const faults = options.faults.map((name) => findFault(name, options.topology));
-  const rate: Rate = { perSecond: options.rate ?? DEFAULT_RATE, clients: CLIENTS };
-  const config = loadConfig(options, rate, faults.length);
+  const { topology, apiToken, folder, rate } = options;
+  const { caCertificate } = options.pki;
+  const limitMs = faults.length * LIMIT_PER_FAULT_MS;
+  const target = { topology, caCertificate, apiToken, folder, rate, limitMs };
+  const config = loadConfigOf(target);
   await createFolder(options.folder);
   const launch: GeneratorLaunch = { argv: options.generatorArgv, namespace: options.clientNamespace };
-  const load = await LoadProcess.start(launch, config);
+  const load = await LoadProcess.start(launch, config, observeConfigOf(target, config));
   let ran: Ran;
   try {
     ran = await runFaults(faults, load, options);
   } finally {
     await load.stop();
   }
-  const record: DrillRecord = { topology: options.topology.name, rate, ...withEnd(ran, load.now()) };
+  const record: DrillRecord = { topology: options.topology.name, rate: config.rate, ...withEnd(ran, load.now()) };
   await writeRecord(options.folder, record);
   if (record.faults.length > 0) await readBack(launch, config, options.reporter);
   const { faults: results } = await judgeFolder(options.folder);
@@ -137,30 +136,3 @@ const withEnd = ({ faults, aborted }: Ran, end: number): Ran => ({
   aborted,
   faults: faults.map((marks, index) => (index === faults.length - 1 ? { ...marks, end } : marks)),
 });
-
-function loadConfig(options: DrillOptions, rate: Rate, faults: number): LoadConfig {
-  const { entry, app, name } = options.topology;
-  if (app.workload === undefined) {
-    throw new HoldfastError(`topology ${name} does not say what a drill may send`, {
-      fix: "add `app.workload` with `read`, `write` and `readBack`",
-      exitStatus: ExitStatus.usage,
-    });
-  }
-  const files = filesIn(options.folder);
-  return {
-    mode: "load",
-    origin: `https://${entry.address.vip}:${entry.ports.https}`,
-    domain: entry.domain ?? null,
-    // An operator's own certificate is signed by somebody whom the system knows.
-    ca: entry.tls.source === "generated" ? options.pki.caCertificate : null,
-    token: options.apiToken,
-    workload: app.workload,
-    rate,
-    connectTimeoutMs: 500,
-    responseTimeoutMs: 15_000,
-    limitMs: faults * LIMIT_PER_FAULT_MS,
-    run: randomBytes(6).toString("hex"),
-    historyFile: files.history,
-    readBackFile: files.readBack,
-  };
-}
