@@ -1,6 +1,6 @@
 import { openLab } from "../hosts/lab/lab.ts";
 import type { ExitStatus } from "../lib/errors.ts";
-import type { DrillSummary } from "../core/drill/summary.ts";
+import type { RunSummary } from "../drill/folder.ts";
 import { runDrill } from "../drill/run.ts";
 import { takeLock } from "../run/lock.ts";
 import { stateDirectory } from "../run/state.ts";
@@ -46,7 +46,7 @@ async function breakThings(loaded: LoadedTopology, keep: boolean, io: CommandIo)
   const { name } = loaded.topology;
   const lock = await takeLock(stateDirectory(io.home, name), "demo");
   const options = drillOptions({ loaded, state, provider, faults }, io);
-  let result: DrillSummary;
+  let result: RunSummary;
   try {
     result = await runDrill(options);
   } finally {

@@ -1,11 +1,14 @@
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { conclude, type DrillConclusion, type DrillSummary, formatSummary } from "../core/drill/summary.ts";
+import { randomInt } from "node:crypto";
+import { text } from "node:stream/consumers";
+import { conclude, type DrillConclusion, formatSummary } from "../core/drill/summary.ts";
+import { CLIENTS, HEALED } from "../drill/deadman.ts";
 import { faults as allFaults, findFault } from "../drill/faults/registry.ts";
-import { folderName, judgeFolder } from "../drill/folder.ts";
-import { DEFAULT_RATE } from "../drill/load-config.ts";
-import { type DrillOptions, runDrill } from "../drill/run.ts";
+import { folderName, judgeFolder, type RunSummary, summaryLine } from "../drill/folder.ts";
+import { defaultTimings, type Timings } from "../drill/phases.ts";
+import { DEFAULT_RATE, type DrillOptions, runDrill } from "../drill/run.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
+import { renewEntryCertificate } from "../run/renew.ts";
 import { takeLock } from "../run/lock.ts";
 import { openProvider, type Provider } from "../run/provider.ts";
 import { loadState, type TopologyState } from "../run/state.ts";
@@ -14,7 +17,7 @@ import type { CommandIo } from "./io.ts";
 import { loadTopology, type LoadedTopology } from "./load.ts";
 
 export const usage =
-  "holdfast drill FAULT... | analyze FOLDER [--topology FILE|BLUEPRINT] [--rate N] [--dry-run] [--json]";
+  "holdfast drill FAULT... | --all | analyze FOLDER [--topology FILE|BLUEPRINT] [--repeat N] [--seed N] [--rate N] [--for SECONDS] [--dry-run] [--json]";
 
 const MAX_FAULTS = 50;
 
@@ -22,25 +25,32 @@ const MAX_FAULTS = 50;
 export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
   const options = {
     topology: { type: "string" },
+    all: { type: "boolean" },
+    repeat: { type: "string" },
+    seed: { type: "string" },
     rate: { type: "string" },
+    for: { type: "string" },
     "dry-run": { type: "boolean" },
-    "power-on": { type: "string" }, // the dead man's helper; not for people
-    after: { type: "string" },
+    undo: { type: "string" }, // the dead man's helper; not for people
   } as const;
   const { positionals, values } = parseCommand(args, usage, options, MAX_FAULTS);
   if (positionals[0] === "analyze") return analyze(positionals[1], io);
   const loaded = await loadTopology(values.topology, io);
-  if (values["power-on"] !== undefined) {
-    return powerOnLater(loaded, values["power-on"], Number(values.after ?? "0"), io);
-  }
-  requireFaults(positionals, loaded);
-  const rate = parseRate(values.rate);
-  if (values["dry-run"] === true) return dryRun(positionals, rate, loaded, io);
+  if (values.undo !== undefined) return undoWhenAlone(loaded, values.undo.split(","), io);
+  const faults = chosenFaults(positionals, values.all === true, loaded);
+  const rate = wholeNumber("rate", values.rate, { least: 20, most: 5000 }) ?? DEFAULT_RATE;
+  const repeat = wholeNumber("repeat", values.repeat, { least: 1, most: 100 }) ?? 1;
+  const asked = wholeNumber("seed", values.seed, { least: 0, most: 2 ** 32 - 1 });
+  const seed = asked ?? (repeat > 1 ? randomInt(2 ** 32) : null);
+  const seconds = wholeNumber("for", values.for, { least: 1, most: 3600 });
+  if (values["dry-run"] === true) return dryRun(faults, rate, loaded, io);
   const state = await loadState(loaded.topology, loaded.file, io.root, io.home);
   const lock = await takeLock(state.directory, "drill");
   try {
     const provider = await openProvider(loaded.topology, io.home, io.reporter);
-    const drill = drillOptions({ loaded, state, provider, faults: positionals, rate }, io);
+    if (seed !== null) io.reporter.info(`order of the faults: --seed ${seed}`);
+    const timings = timingsOf(seconds);
+    const drill = drillOptions({ loaded, state, provider, faults, rate, repeat, seed, timings }, io);
     return printSummary(await runDrill(drill), io);
   } finally {
     await lock.release();
@@ -51,41 +61,48 @@ export interface DrillTarget {
   readonly loaded: LoadedTopology;
   readonly state: TopologyState;
   readonly provider: Provider;
-  readonly faults: readonly string[];
+  readonly faults: readonly string[] | "all";
   readonly rate?: number;
+  readonly repeat?: number;
+  readonly seed?: number | null;
+  readonly timings?: Timings;
 }
 
 /** Options of `runDrill` for a topology that is up, with this program as load generator and helper. */
 export function drillOptions(
-  { loaded, state, provider, faults, rate }: DrillTarget,
+  { loaded, state, provider, faults, rate, ...series }: DrillTarget,
   io: CommandIo,
 ): DrillOptions {
+  const { topology, file } = loaded;
   const self = [process.execPath, process.argv[1] ?? ""];
   const apiToken = state.secrets.get("api-token");
   if (apiToken === undefined) throw new Error("no engine declared the secret api-token");
   return {
-    topology: loaded.topology,
+    ...series,
+    topology,
     machines: provider.machines,
+    clients: provider.clients,
     clientNamespace: provider.clientNamespace,
     pki: { caCertificate: state.certificates.caCertificate },
     apiToken,
-    folder: join(state.directory, "drills", folderName(new Date(), faults)),
+    folder: join(state.directory, "drills", folderName(new Date(), faults === "all" ? ["all"] : faults)),
     faults,
     rate: rate ?? DEFAULT_RATE,
     reporter: io.reporter,
     generatorArgv: [...self, "loadgen"],
-    powerOnArgv: (machine, seconds) =>
-      self.concat("drill", "--topology", loaded.file, "--power-on", machine, "--after", String(seconds)),
+    undoArgv: (targets) => self.concat("drill", "--topology", file, "--undo", targets.join(",")),
+    renewEntryCertificate: () => renewEntryCertificate({ ...io, ...provider, topology, file }),
     signal: io.signal,
   };
 }
 
 /** Prints the summary: one NDJSON line, or a table. @returns the exit status that it means */
-export function printSummary(summary: DrillSummary, io: CommandIo): ExitStatus {
+export function printSummary(summary: RunSummary, io: CommandIo): ExitStatus {
   if (io.json) {
-    io.stdout(JSON.stringify(summary));
+    io.stdout(JSON.stringify(summaryLine(summary)));
   } else {
     for (const line of formatSummary(summary)) io.stdout(line);
+    for (const { fault, reason } of summary.notRun) io.stdout(`${fault}: not run: ${reason}`);
     io.stdout(`Raw history and verdict: ${summary.folder}`);
   }
   return exitStatuses[conclude(summary)];
@@ -107,53 +124,86 @@ async function analyze(argument: string | undefined, io: CommandIo): Promise<Exi
   }
   const folder = resolve(io.cwd, argument);
   const { record, faults } = await judgeFolder(folder);
-  const { topology, aborted } = record;
-  return printSummary({ type: "summary", topology, faults, folder, aborted }, io);
+  const { topology, aborted, notRun, seed } = record;
+  return printSummary({ type: "summary", topology, faults, notRun, seed, folder, aborted }, io);
 }
 
 function dryRun(
-  names: readonly string[],
+  chosen: readonly string[] | "all",
   rate: number,
   { topology }: LoadedTopology,
   io: CommandIo,
 ): ExitStatus {
-  for (const name of names) {
-    const { title, tier } = findFault(name, topology);
-    if (io.json) io.stdout(JSON.stringify({ type: "fault", fault: name, tier, title }));
+  const faults = chosen === "all" ? allFaults : chosen.map((name) => findFault(name, topology));
+  for (const fault of faults) {
+    const { name, title, tier, proves } = fault;
+    const reason = fault.applies(topology);
+    const event = { type: "fault", fault: name, tier, title, proves, ...(reason === null ? {} : { reason }) };
+    if (io.json) io.stdout(JSON.stringify(event));
+    else if (reason !== null) io.stdout(`${name}: not run: ${reason}`);
     else io.stdout(`${name}: ${title}, under ${rate} requests per second`);
   }
   return ExitStatus.ok;
 }
 
-/** Waits, then powers the machine on if it is off: what a drill that died would have done. */
-async function powerOnLater(
+/** Waits until the drill that started it says that all is healed, or is gone: then it undoes. */
+async function undoWhenAlone(
   { topology }: LoadedTopology,
-  name: string,
-  seconds: number,
+  targets: readonly string[],
   io: CommandIo,
 ): Promise<ExitStatus> {
-  await sleep(seconds * 1000, undefined, { signal: io.signal });
-  const { machines } = await openProvider(topology, io.home, io.reporter);
-  const machine = machines.find((candidate) => candidate.name === name);
-  if (machine !== undefined && (await machine.state()) === "off") await machine.powerOn();
+  io.stdout("watching");
+  if ((await text(process.stdin)).includes(HEALED)) return ExitStatus.ok;
+  const { machines, clients } = await openProvider(topology, io.home, io.reporter);
+  if (targets.includes(CLIENTS)) await clients.restoreLink();
+  const broken = machines.filter(({ name }) => targets.includes(name));
+  await Promise.all(
+    broken.map(async (machine) => {
+      const state = await machine.state();
+      if (state === "off") return machine.powerOn();
+      if (state === "paused") await machine.resume();
+      return machine.restoreLink(); // a power-off that was cut half-way had pulled it first
+    }),
+  );
   return ExitStatus.ok;
 }
 
-function requireFaults(names: readonly string[], { topology }: LoadedTopology): void {
-  if (names.length === 0) {
-    throw new HoldfastError("which fault?", {
+function chosenFaults(
+  names: readonly string[],
+  all: boolean,
+  { topology }: LoadedTopology,
+): readonly string[] | "all" {
+  if (all && names.length === 0) return "all";
+  if (all || names.length === 0) {
+    throw new HoldfastError(all ? "--all and names of faults exclude each other" : "which fault?", {
       fix: `usage: ${usage}; faults: ${allFaults.map(({ name }) => name).join(", ")}`,
       exitStatus: ExitStatus.usage,
     });
   }
-  for (const name of names) findFault(name, topology);
+  return names.map((name) => findFault(name, topology).name);
 }
 
-function parseRate(text: string | undefined): number {
-  const rate = text === undefined ? DEFAULT_RATE : Number(text);
-  if (rate >= 20 && rate <= 5000) return rate;
-  throw new HoldfastError(`--rate ${text} is not a number of requests per second from 20 to 5000`, {
-    fix: `leave it out for ${DEFAULT_RATE}`,
+/** `--for`: how long clients must be served without a failure before each fault, and after it. */
+function timingsOf(seconds: number | undefined): Timings {
+  if (seconds === undefined) return defaultTimings;
+  const { baseline, verify } = defaultTimings;
+  const longer = ({ deadline }: Timings["verify"]) => ({
+    clean: seconds * 1000,
+    deadline: deadline + seconds * 1000,
+  });
+  return { ...defaultTimings, baseline: longer(baseline), verify: longer(verify) };
+}
+
+function wholeNumber(
+  option: string,
+  given: string | undefined,
+  { least, most }: { readonly least: number; readonly most: number },
+): number | undefined {
+  if (given === undefined) return undefined;
+  const value = Number(given);
+  if (/^\d+$/.test(given) && value >= least && value <= most) return value;
+  throw new HoldfastError(`--${option} ${given} is not a whole number from ${least} to ${most}`, {
+    fix: `usage: ${usage}`,
     exitStatus: ExitStatus.usage,
   });
 }

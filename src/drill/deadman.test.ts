@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -12,25 +14,43 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Stands for the helper: leaves a file named after the machine once its time is over. */
-const argvFor = (machine: string, seconds: number): string[] =>
-  ["sh", "-c", 'sleep "$1" && touch "$2"', "sh"].concat(String(seconds), join(folder, machine));
+/** Stands for the helper: leaves a file named after the target unless it is told that all is healed. */
+const script = 'echo watching; read -r line; [ "$line" = healed ] || touch "$1"';
+const argvFor = ([target = ""]: readonly string[]): string[] => [
+  "sh",
+  "-c",
+  script,
+  "sh",
+  join(folder, target),
+];
 
-test("it acts when nobody cancels it, and does not when somebody does", async () => {
-  const deadMan = createDeadMan(argvFor, 1);
-  await deadMan.powerOnLater("forgotten");
-  const cancel = await deadMan.powerOnLater("healed");
-  cancel();
-  // Started after the cancelled one, so once it has acted the other would have.
-  await deadMan.powerOnLater("later");
-  await poll(() => ["forgotten", "later"].every((name) => existsSync(join(folder, name))), {
-    deadlineMs: 15_000,
-    what: "the helpers to act",
-  });
+test("it does nothing once the fault is healed", async () => {
+  const cancel = await createDeadMan(argvFor).watch(["healed"]);
+  await cancel(); // waits for its end
   expect(existsSync(join(folder, "healed"))).toBe(false);
 });
 
-test("no helper, no power-off: it says so before anything is broken", async () => {
-  const deadMan = createDeadMan(() => ["/nonexistent/holdfast"]);
-  await expect(deadMan.powerOnLater("lb1")).rejects.toThrow("cannot start the helper");
+test("it acts when the drill is killed with -9", async () => {
+  const source = `
+    import { createDeadMan } from ${JSON.stringify(join(import.meta.dirname, "deadman.ts"))};
+    await createDeadMan(() => ["sh", "-c", ${JSON.stringify(script)}, "sh", ${JSON.stringify(join(folder, "forgotten"))}]).watch(["m1"]);
+    console.log("watched");
+    setInterval(() => {}, 1000);`;
+  const program = join(folder, "drill.ts");
+  await writeFile(program, source);
+  const drill = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    await once(drill.stdout, "data");
+    expect(existsSync(join(folder, "forgotten"))).toBe(false);
+  } finally {
+    drill.kill("SIGKILL");
+  }
+  await poll(() => existsSync(join(folder, "forgotten")), { deadlineMs: 15_000, what: "the helper to act" });
+});
+
+test("no helper, no fault: it says so before anything is broken", async () => {
+  const missing = createDeadMan(() => ["/nonexistent/holdfast"]);
+  await expect(missing.watch(["lb1"])).rejects.toThrow("cannot start the helper");
+  const failing = createDeadMan(() => ["false"]);
+  await expect(failing.watch(["lb1"])).rejects.toThrow("cannot start the helper");
 });

@@ -1,38 +1,58 @@
-/** Undo that outlives the drill: a detached process that acts after a time unless it is cancelled. */
-import { spawn, type ChildProcess } from "node:child_process";
+/** Undo of what only this machine can undo (power, cables) that outlives the drill. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { HoldfastError } from "../lib/errors.ts";
 
 export interface DeadMan {
-  /** @returns a function that cancels it; call it when the fault is healed */
-  powerOnLater(machine: string): Promise<() => void>;
+  /**
+   * Starts a helper that undoes as soon as this process is gone, however it went.
+   * @param targets machines to power on, resume and plug in; `CLIENTS`: the clients' cable
+   * @returns a function that ends the helper without an undo; call it when the fault is healed
+   * @throws HoldfastError when the helper cannot be started: then nothing may be broken
+   */
+  watch(targets: readonly string[]): Promise<() => Promise<void>>;
 }
 
-/** Longer than any heal takes, so that it never acts beside a living drill. */
-export const DEAD_MAN_SECONDS = 180;
+/** What the helper is told when everything is healed already. */
+export const HEALED = "healed";
+/** Stands for the clients' cable among the targets; no machine has such a name. */
+export const CLIENTS = "_clients";
+
+/** The helper is a small program, but loads a large bundle on a busy machine. */
+const START_LIMIT_MS = 20_000;
 
 /**
- * @param argvFor how to start the helper that powers the machine on after so many seconds
- * @throws (from powerOnLater) HoldfastError when the helper cannot be started: then nothing may be powered off
+ * The helper holds the reading end of a pipe whose only writer is this process: the kernel closes it
+ * when this process dies, also by SIGKILL, and that is the sign to act.
+ * @param argvFor how to start the helper; it writes a line once it watches
  */
-export function createDeadMan(
-  argvFor: (machine: string, seconds: number) => readonly string[],
-  seconds = DEAD_MAN_SECONDS,
-): DeadMan {
+export function createDeadMan(argvFor: (targets: readonly string[]) => readonly string[]): DeadMan {
   return {
-    async powerOnLater(machine) {
-      const [command = "", ...args] = argvFor(machine, seconds);
-      const child = spawn(command, args, { detached: true, stdio: "ignore" });
-      await once(child, "spawn").catch((cause: unknown) => {
-        throw new HoldfastError(`cannot start the helper that would power ${machine} on again`, { cause });
+    async watch(targets) {
+      const [command = "", ...args] = argvFor(targets);
+      // A process group of its own: Ctrl-C is the drill's to handle.
+      const child = spawn(command, args, { detached: true, stdio: ["pipe", "pipe", "ignore"] });
+      child.stdin.on("error", () => undefined); // it has ended: `exit` says so
+      const limit = new AbortController();
+      const timer = setTimeout(() => limit.abort(), START_LIMIT_MS);
+      const exited = once(child, "exit").then(() => {
+        throw new Error("it ended at once");
       });
-      child.unref();
-      return () => cancel(child);
+      exited.catch(() => undefined); // an exit later is the usual end
+      try {
+        await Promise.race([once(child.stdout, "data", { signal: limit.signal }), exited]);
+      } catch (cause) {
+        child.kill("SIGKILL");
+        throw new HoldfastError(`cannot start the helper that would bring back ${targets.join(", ")}`, {
+          cause,
+        });
+      } finally {
+        clearTimeout(timer);
+      }
+      return async () => {
+        child.stdin.end(`${HEALED}\n`);
+        if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      };
     },
   };
-}
-
-function cancel(child: ChildProcess): void {
-  // Not yet reaped, so the pid is still its own.
-  if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
 }

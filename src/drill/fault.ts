@@ -1,15 +1,23 @@
-/** What a fault is. Each is one file in `faults/`; `faults/registry.ts` lists them. */
+/** What a fault is. `faults/` has them, one file per tier; `faults/registry.ts` lists them. */
+import type { Objectives } from "../core/drill/judge.ts";
 import type { DrillTier } from "../core/drill/objectives.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Machine } from "../ports.ts";
 import type { DeadMan } from "./deadman.ts";
 
+/** The cable that all clients share. */
+export type ClientCable = Pick<Machine, "cutLink" | "restoreLink"> & { linkIsUp(): Promise<boolean> };
+
 export interface FaultContext {
   readonly topology: Topology;
   readonly machines: readonly Machine[];
-  /** Undoes, should this process die, what would otherwise stay. */
+  /** The cable that all clients share; null where we do not hold it. */
+  readonly clients: ClientCable | null;
+  /** Undoes, should this process die, what no host can undo by itself. */
   readonly deadMan: DeadMan;
+  /** Issues a new certificate for the entry and puts it to use, as `holdfast up` does near the old one's end. */
+  readonly renewEntryCertificate: () => Promise<void>;
 }
 
 export interface Fault {
@@ -19,26 +27,47 @@ export interface Fault {
   readonly tier: DrillTier;
   /** What happens, in a few words. */
   readonly title: string;
+  /** What a pass shows, in one sentence. */
+  readonly proves: string;
+  /** Where the tier's objectives are not what was promised for this fault. */
+  readonly objectives?: Partial<Objectives>;
+  /** Stays at least so long, ms: what it wears out (a lease, a grace) ends later. */
+  readonly holdMs?: number;
+  /** Nobody can be served while it lasts: it is held for a moment only, and recovery counts from healing. */
+  readonly total?: true;
+  /** Healed at once instead of when clients are served again. */
+  readonly healAtOnce?: true;
   /** Null, or why the topology cannot have this fault. */
   applies(topology: Topology): string | null;
-  /** Null, or what the tier lacks of full redundancy: before a fault nothing may, after healing neither. */
-  healthy(context: FaultContext): Promise<string | null>;
+  /** Null, or why these machines cannot have it: probed, not assumed. Absent: all can. */
+  capability?(context: FaultContext): Promise<string | null>;
   /** Chooses the target and records what the proof needs; changes nothing. */
   prepare(context: FaultContext): Promise<Attack>;
+}
+
+export interface Proof {
+  readonly tookEffect: boolean;
+  /** The observation that says so. */
+  readonly proof: string;
 }
 
 /** One fault aimed at one target. */
 export interface Attack {
   readonly target: string;
   inject(): Promise<void>;
-  /** Whether the fault took effect, with the observation that says so. */
-  prove(): Promise<{ readonly tookEffect: boolean; readonly proof: string }>;
+  /** Whether the fault took effect; bounded in time. */
+  prove(): Promise<Proof>;
   /** By level ("power it on if it is off"): also called when `inject` failed half-way. */
   heal(): Promise<void>;
-  /** Null, or what the target lacks of its former health, beyond the tier's `healthy`. */
-  recovered(): Promise<string | null>;
-  /** Who brought the service back, asked once all is healthy. */
-  recoveredBy(): Promise<string>;
+  /** What healing does, as it reads after "served again only by": "powering lb1 on". Null: nothing. */
+  readonly healing: string | null;
+  /** Units whose restart by systemd is part of the recovery. */
+  readonly units?: readonly HostUnit[];
+}
+
+export interface HostUnit {
+  readonly host: Machine;
+  readonly unit: string;
 }
 
 /** @throws HoldfastError when the topology names a host that has no machine */
@@ -52,3 +81,7 @@ export function machineNamed(context: FaultContext, name: string): Machine {
 
 export const machinesNamed = (context: FaultContext, names: readonly string[]): Machine[] =>
   names.map((name) => machineNamed(context, name));
+
+/** For `applies`: a tier with one host has nobody to take over. */
+export const needsTwo = (hosts: readonly string[], tier: string): string | null =>
+  hosts.length < 2 ? `${tier} has only one host` : null;

@@ -2,23 +2,29 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseHistory, parseReadBack } from "../core/drill/history.ts";
-import { type FaultResult, judge, type Marks, type Objectives } from "../core/drill/judge.ts";
+import { type Evidence, type FaultResult, judge, type Marks } from "../core/drill/judge.ts";
 import { type Rate, spacingMs } from "../core/drill/schedule.ts";
+import type { DrillSummary } from "../core/drill/summary.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import type { NotRun, Ran } from "./series.ts";
 
 /** marks.json: all that judging needs besides the history. */
 export interface DrillRecord {
   readonly topology: string;
   readonly rate: Rate;
+  /** Of the faults' order; null when that was the command's. */
+  readonly seed: number | null;
+  /** How often each fault was to be injected. */
+  readonly repeat: number;
   readonly aborted: string | null;
-  readonly faults: readonly (Marks & { readonly objectives: Objectives })[];
+  readonly faults: readonly Ran[];
+  readonly notRun: readonly NotRun[];
 }
 
 export const filesIn = (folder: string) => ({
   history: join(folder, "history.jsonl"),
   readBack: join(folder, "readback.jsonl"),
-  observations: join(folder, "observations.jsonl"),
   marks: join(folder, "marks.json"),
   verdict: join(folder, "verdict.json"),
 });
@@ -36,10 +42,36 @@ export const folderName = (time: Date, faults: readonly string[]): string =>
 export const writeRecord = (folder: string, record: DrillRecord): Promise<void> =>
   writeFileAtomic(filesIn(folder).marks, `${JSON.stringify(record, null, 2)}\n`);
 
+export type Judged = FaultResult & Pick<Ran, "tier" | "repeat" | "objectives">;
+
+/** The summary of a run, with what the faults' own judgement does not know. */
+export interface RunSummary extends DrillSummary {
+  readonly faults: readonly Judged[];
+  readonly notRun: readonly NotRun[];
+  readonly seed: number | null;
+}
+
+/** As scripts read it: faults that were not run stand with the others, told apart by their verdict. */
+export const summaryLine = ({ faults, notRun, ...rest }: RunSummary) => ({
+  ...rest,
+  faults: [...faults, ...notRun],
+});
+
+/** A request that began in a window may be answered as late as this after it (the client's time-outs), ms. */
+const LATE_MS = 30_000;
+
+/** The part of a long run that can matter to one fault: judging looks at it several times. */
+function around(evidence: Evidence, { baseline, end }: Marks): Evidence {
+  const history = evidence.history.filter(
+    ({ intended, done }) => done >= baseline && intended <= end + LATE_MS,
+  );
+  return { ...evidence, history };
+}
+
 /** Judges a stored run. @throws HoldfastError when the folder holds no run */
 export async function judgeFolder(
   folder: string,
-): Promise<{ readonly record: DrillRecord; readonly faults: readonly FaultResult[] }> {
+): Promise<{ readonly record: DrillRecord; readonly faults: readonly Judged[] }> {
   const files = filesIn(folder);
   const record = JSON.parse(await readPart(files.marks, folder)) as DrillRecord;
   const evidence = {
@@ -48,7 +80,13 @@ export async function judgeFolder(
     samplingMs: spacingMs(record.rate),
     samplingMsByClass: { "read-fresh": spacingMs(record.rate, "read-fresh") },
   };
-  return { record, faults: record.faults.map((marks) => judge(evidence, marks, marks.objectives)) };
+  return {
+    record,
+    faults: record.faults.map((marks) => {
+      const { tier, repeat, objectives } = marks;
+      return { ...judge(around(evidence, marks), marks, objectives), tier, repeat, objectives };
+    }),
+  };
 }
 
 async function readPart(path: string, folder: string): Promise<string> {

@@ -1,10 +1,12 @@
 /** One fault of a drill: baseline, inject, prove, heal, verify. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Marks } from "../core/drill/judge.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import type { TaskReport } from "../ports.ts";
-import type { Attack, Fault, FaultContext } from "./fault.ts";
+import type { Attack, Fault, FaultContext, Proof } from "./fault.ts";
 import type { LoadProcess } from "./load.ts";
 import { waitFor } from "./wait.ts";
+import { look, lookAfter, takeovers } from "./witness.ts";
 
 /** How long each phase waits, ms. */
 export interface Timings {
@@ -12,20 +14,23 @@ export interface Timings {
   readonly baseline: { readonly clean: number; readonly deadline: number };
   /** With the fault still there: until clients are served again for `clean`, at most `deadline`. */
   readonly degraded: { readonly clean: number; readonly deadline: number };
+  /** A fault that nobody can be served under is held for so long. */
+  readonly total: number;
   /** Until the engines are healthy again by their own account. */
   readonly recovery: number;
   readonly verify: { readonly clean: number; readonly deadline: number };
 }
 
 export const defaultTimings: Timings = {
-  baseline: { clean: 2000, deadline: 30_000 },
+  baseline: { clean: 3000, deadline: 30_000 },
   degraded: { clean: 1500, deadline: 30_000 },
+  total: 3000,
   recovery: 150_000, // a machine boots in seconds; a replica that must be cloned anew takes longer
-  verify: { clean: 2000, deadline: 30_000 },
+  verify: { clean: 3000, deadline: 30_000 },
 };
 
-/** Engines are asked while the load is measured: not more often than needed. */
-const HEALTH_INTERVAL_MS = 500;
+/** Asking every engine takes about a second of CPU: while the load is measured, not more often than needed. */
+const HEALTH_INTERVAL_MS = 1000;
 
 /** A guardrail: nothing (more) was broken. */
 export class DrillAborted extends HoldfastError {
@@ -37,6 +42,8 @@ export class DrillAborted extends HoldfastError {
 
 export interface PhaseTools {
   readonly context: FaultContext;
+  /** Null, or what the service lacks of full redundancy. */
+  readonly health: () => Promise<string | null>;
   readonly load: LoadProcess;
   readonly progress: TaskReport;
   readonly signal: AbortSignal;
@@ -49,16 +56,21 @@ export interface PhaseTools {
  * @throws DrillAborted when the service is not healthy before the fault: nothing was broken
  */
 export async function runFault(fault: Fault, baseline: number, tools: PhaseTools): Promise<Marks> {
-  const { load, progress, signal, timings } = tools;
+  const { context, load, progress, signal, timings } = tools;
   progress.update("baseline: is everything healthy?");
   await requireHealthy(fault, tools);
-  const attack = await fault.prepare(tools.context);
+  const attack = await fault.prepare(context).catch((error: unknown) => {
+    if (error instanceof HoldfastError) throw new DrillAborted(`${fault.name}: no target: ${error.message}`);
+    throw error;
+  });
+  const before = await look(context, attack);
   progress.update(`inject: ${fault.title} (${attack.target})`);
-  const injected = await injectAndProve(attack, tools);
+  const { servedAgain, ...injected } = await injectAndProve(fault, attack, tools);
+  const during = await lookAfter(context, attack, before);
   progress.update("heal");
   const heal = load.now();
   await attack.heal();
-  const notHealthy = await waitFor(async () => (await attack.recovered()) ?? fault.healthy(tools.context), {
+  const notHealthy = await waitFor(tools.health, {
     deadlineMs: timings.recovery,
     intervalMs: HEALTH_INTERVAL_MS,
   });
@@ -74,17 +86,29 @@ export async function runFault(fault: Fault, baseline: number, tools: PhaseTools
     heal,
     recovered,
     end: load.now(),
-    recoveredBy: await attack.recoveredBy(),
+    recoveredBy: servedAgain
+      ? takenOver(takeovers(before, during), attack)
+      : broughtBack(takeovers(before, await look(context, attack)), attack),
     notRecovered: notHealthy ?? notServed,
   };
 }
 
-async function requireHealthy(fault: Fault, { context, load, signal, timings }: PhaseTools): Promise<void> {
+/** Clients were served again with the fault still there. */
+const takenOver = (found: readonly string[], { healing }: Attack): string =>
+  found.length > 0
+    ? found.join("; ")
+    : healing === null
+      ? "nothing had to take over"
+      : "nothing had to take over: the others went on serving";
+
+/** They were not, until it was healed. */
+const broughtBack = (found: readonly string[], { healing }: Attack): string =>
+  [healing === null ? "nobody in time" : `healing: ${healing}`, ...found].join("; ");
+
+async function requireHealthy(fault: Fault, { health, load, signal, timings }: PhaseTools): Promise<void> {
   const { clean, deadline } = timings.baseline;
   const limits = { deadlineMs: deadline, intervalMs: HEALTH_INTERVAL_MS, signal };
-  const missing =
-    (await waitFor(() => fault.healthy(context), limits)) ??
-    (await load.waitUntilClean(clean, deadline, signal));
+  const missing = (await waitFor(health, limits)) ?? (await load.waitUntilClean(clean, deadline, signal));
   if (missing === null) return;
   throw new DrillAborted(
     `the service is not healthy before ${fault.name}: ${missing}; nothing was broken by this fault`,
@@ -92,17 +116,39 @@ async function requireHealthy(fault: Fault, { context, load, signal, timings }: 
   );
 }
 
-async function injectAndProve(attack: Attack, { load, signal, timings }: PhaseTools) {
+async function injectAndProve(fault: Fault, attack: Attack, tools: PhaseTools) {
+  const { load } = tools;
+  const inject = load.now();
   try {
-    const inject = load.now();
-    await attack.inject();
-    const proof = await attack.prove();
+    const proof = await effectOf(attack);
     const prove = load.now();
-    // Seen degraded before it is healed, so that healing does not get the credit for the takeover.
-    await load.waitUntilClean(timings.degraded.clean, timings.degraded.deadline, signal);
-    return { inject, prove, ...proof };
+    const servedAgain = proof.tookEffect ? await hold(fault, tools) : true;
+    return { inject, prove, ...proof, servedAgain };
   } catch (error) {
     await attack.heal();
     throw error;
   }
+}
+
+/** A fault that cannot be injected is one without effect: a finding, not the end of the drill. */
+async function effectOf(attack: Attack): Promise<Proof> {
+  try {
+    await attack.inject();
+    return await attack.prove();
+  } catch (error) {
+    if (error instanceof HoldfastError) return { tookEffect: false, proof: error.message };
+    throw error;
+  }
+}
+
+/**
+ * Leaves the fault there as long as it means something, so that healing does not get the credit for
+ * a takeover. @returns whether clients were served again without healing
+ */
+async function hold(fault: Fault, { load, signal, timings }: PhaseTools): Promise<boolean> {
+  if (fault.healAtOnce === true) return false;
+  await sleep(fault.total === true ? timings.total : (fault.holdMs ?? 0), undefined, { signal });
+  if (fault.total === true) return false;
+  const { clean, deadline } = timings.degraded;
+  return (await load.waitUntilClean(clean, deadline, signal)) === null;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { blueprint } from "../../test/support/render.ts";
 import { WorkloadServer } from "../../test/support/workload-server.ts";
+import { turnsOf } from "../core/drill/order.ts";
 import { conclude } from "../core/drill/summary.ts";
 import { HostUnreachable } from "../lib/errors.ts";
 import type { Machine, PowerState, Reporter, RunResult } from "../ports.ts";
@@ -19,6 +20,7 @@ vi.setConfig({ testTimeout: 90_000 });
 const quick: Timings = {
   baseline: { clean: 700, deadline: 20_000 },
   degraded: { clean: 700, deadline: 10_000 },
+  total: 700,
   recovery: 20_000,
   verify: { clean: 700, deadline: 10_000 },
 };
@@ -44,9 +46,18 @@ class FakeLab {
   /** systemd brings killed services back with a new pid. */
   pid = 100;
   killWorks = true;
-  appHealth = "200";
-  pool = "# pxname,svname,status,type\napp,app1,UP,2\napp,app2,UP,2\n";
+  /** What the service lacks of full redundancy. */
+  missing: string | null = null;
+  /** Whether the machines may set the clock. */
+  capabilities = "00000000fcecffff";
+  linkUp = true;
+  readonly members = [{ name: "data1", role: "leader", state: "running", timeline: 3 }];
   readonly calls: string[] = [];
+  readonly clients = {
+    cutLink: () => this.#link(false),
+    restoreLink: () => this.#link(true),
+    linkIsUp: () => Promise.resolve(this.linkUp),
+  };
   onKill = (): void => undefined;
   onPowerOff = (_name: string): void => undefined;
 
@@ -96,12 +107,19 @@ class FakeLab {
       const alive = argv.includes(`/proc/${this.pid}/stat`);
       return { stdout: alive ? `${this.pid} (node (x) y) S ${"0 ".repeat(18)}4711 0\n` : "" };
     }
-    if (command === "curl") return { stdout: this.appHealth };
-    if (command === "socat") return { stdout: this.pool };
+    if (command === "sh") return { stdout: `CapEff:\t${this.capabilities}\n` };
+    if (command === "curl") return { stdout: JSON.stringify({ members: this.members }) };
+    if (command === "socat") return { stdout: "# pxname,svname,rate\napp,app1,9\napp,app2,3\n" };
     if (argv.includes("-o"))
       return { stdout: name === this.vipHolder ? "2: host0 inet 127.0.0.1/32 scope" : "" };
     const addresses = name === this.vipHolder ? ["127.0.0.1"] : [];
     return { stdout: JSON.stringify([{ addr_info: addresses.map((local) => ({ local })) }]) };
+  }
+
+  #link(up: boolean): Promise<void> {
+    this.linkUp = up;
+    server.behave(up ? "normal" : "unavailable");
+    return nothing();
   }
 
   #show(unit: string): string {
@@ -139,7 +157,10 @@ beforeEach(async () => {
     timings: quick,
     reporter: silent,
     generatorArgv: [process.execPath, join(import.meta.dirname, "../../test/support/loadgen.ts")],
-    powerOnArgv: () => [process.execPath, "-e", "setTimeout(() => {}, 60_000)"],
+    undoArgv: () => ["sh", "-c", "echo watching; cat > /dev/null"],
+    clients: lab.clients,
+    renewEntryCertificate: nothing,
+    health: () => Promise.resolve(lab.missing),
   };
 });
 
@@ -184,6 +205,7 @@ test("a drill: what clients saw of each fault, kept in its folder and judged aga
     "systemctl kill --signal=SIGKILL -- role-store.service",
   ]);
   expect((await readdir(options.folder)).sort()).toEqual([
+    "engine-marks.jsonl",
     "history.jsonl",
     "marks.json",
     "readback.jsonl",
@@ -216,12 +238,12 @@ test("a fault that did nothing is not a success", async () => {
 });
 
 test("a service that is not healthy is not broken further", async () => {
-  lab.pool = "# pxname,svname,status,type\napp,app1,UP,2\napp,app2,DOWN,2\n";
+  lab.missing = "app2 cannot be reached";
   const timings = { ...quick, baseline: { clean: 700, deadline: 1500 } };
   const unhealthy = await runDrill({ ...options, timings });
-  expect(unhealthy).toMatchObject({ faults: [], aborted: expect.stringContaining("app2 as DOWN") });
+  expect(unhealthy).toMatchObject({ faults: [], aborted: expect.stringContaining("app2 cannot be reached") });
   expect(conclude(unhealthy)).toBe("aborted");
-  lab.pool = lab.pool.replace("DOWN", "UP");
+  lab.missing = null;
   server.behave("unavailable");
   const unserved = await runDrill({ ...options, timings, folder: `${options.folder}-2` });
   expect(unserved).toMatchObject({ faults: [], aborted: expect.stringContaining("requests failed") });
@@ -230,7 +252,7 @@ test("a service that is not healthy is not broken further", async () => {
 
 test("a target that does not recover fails, and the faults after it are left out", async () => {
   lab.onKill = () => {
-    lab.appHealth = "503";
+    lab.missing = "app1 is not healthy: 503";
   };
   const summary = await runDrill({
     ...options,
@@ -238,7 +260,7 @@ test("a target that does not recover fails, and the faults after it are left out
     faults: ["app-kill", "vip-holder-power-off"],
   });
   expect(summary.faults).toMatchObject([{ fault: "app-kill", verdict: "fail" }]);
-  expect(summary.faults[0]?.reasons.join()).toContain("app1 answers 503");
+  expect(summary.faults[0]?.reasons.join()).toContain("app1 is not healthy: 503");
   expect(summary.aborted).toContain("app-kill");
   expect(lab.off.size).toBe(0);
 });
@@ -268,4 +290,42 @@ test("unknown faults and topologies without a workload are refused before anythi
 test("a load generator that cannot start says why", async () => {
   const generatorArgv = [process.execPath, "-e", "console.error('no such module'); process.exit(3)"];
   await expect(runDrill({ ...options, generatorArgv })).rejects.toThrow("no such module");
+});
+
+test("what these machines cannot do is not run, which is no pass, and takes no other fault along", async () => {
+  const summary = await runDrill({ ...options, faults: ["clock-forward", "client-link-cut"] });
+  expect(summary.notRun).toMatchObject([
+    { fault: "clock-forward", verdict: "not-run", reason: expect.stringContaining("share one clock") },
+  ]);
+  expect(summary.faults).toMatchObject([{ fault: "client-link-cut", tookEffect: true, verdict: "pass" }]);
+  expect(lab.linkUp).toBe(true);
+  const kept = JSON.parse(await readFile(join(options.folder, "verdict.json"), "utf8")) as {
+    faults: { fault: string; verdict: string }[];
+  };
+  expect(kept.faults.map(({ verdict }) => verdict)).toEqual(["pass", "not-run"]);
+  const folder = `${options.folder}-2`;
+  expect(conclude(await runDrill({ ...options, folder, faults: ["clock-forward"] }))).toBe("inconclusive");
+});
+
+test("repeats come in rounds, each in an order of its own that the seed gives again", async () => {
+  const faults = ["app-kill", "vip-holder-power-off", "client-link-cut"];
+  const summary = await runDrill({ ...options, faults, repeat: 2, seed: 5 });
+  const order = summary.faults.map(({ fault, repeat }) => `${repeat} ${fault}`);
+  expect(order.toSorted()).toEqual(
+    [1, 2].flatMap((round) => faults.map((name) => `${round} ${name}`)).toSorted(),
+  );
+  expect(order).toEqual(turnsOf(faults, 2, 5).map(({ fault, repeat }) => `${repeat} ${fault}`));
+  expect(summary.seed).toBe(5);
+});
+
+test("an interrupt between faults keeps what was measured", async () => {
+  const interrupt = new AbortController();
+  let injected = 0;
+  lab.onKill = () => {
+    if (++injected === 2) interrupt.abort();
+  };
+  const faults = ["app-kill", "app-kill"];
+  const summary = await runDrill({ ...options, faults, signal: interrupt.signal });
+  expect(summary.faults).toMatchObject([{ fault: "app-kill", tookEffect: true }]);
+  expect(summary.aborted).toContain("interrupted");
 });

@@ -1,18 +1,29 @@
 /** A whole drill: one load over all its faults, one read-back at the end, one verdict per fault. */
-import type { Marks } from "../core/drill/judge.ts";
-import { objectivesOf } from "../core/drill/objectives.ts";
-import type { DrillSummary } from "../core/drill/summary.ts";
+import { randomBytes } from "node:crypto";
+import { turnsOf } from "../core/drill/order.ts";
+import type { Rate } from "../core/drill/schedule.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
+import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import type { Machine, Reporter } from "../ports.ts";
 import { createDeadMan } from "./deadman.ts";
-import type { Fault, FaultContext } from "./fault.ts";
-import { findFault } from "./faults/registry.ts";
-import { createFolder, type DrillRecord, filesIn, judgeFolder, writeRecord } from "./folder.ts";
+import { recordMarks } from "./collect-marks.ts";
+import type { ClientCable, FaultContext } from "./fault.ts";
+import { faults as allFaults, findFault } from "./faults/registry.ts";
+import {
+  createFolder,
+  type DrillRecord,
+  filesIn,
+  judgeFolder,
+  type RunSummary,
+  summaryLine,
+  writeRecord,
+} from "./folder.ts";
 import { type GeneratorLaunch, LoadProcess } from "./load.ts";
-import { loadConfigOf, observeConfigOf } from "./load-config.ts";
 import type { LoadConfig } from "./loadgen/config.ts";
-import { defaultTimings, DrillAborted, runFault, type Timings } from "./phases.ts";
+import { serviceHealth } from "./health.ts";
+import { defaultTimings, type Timings } from "./phases.ts";
+import { type NotRun, notRun, runSeries, type Series } from "./series.ts";
 
 export interface DrillOptions {
   readonly topology: Topology;
@@ -23,23 +34,36 @@ export interface DrillOptions {
   readonly apiToken: string;
   /** Made by this run; holds everything it leaves. */
   readonly folder: string;
-  /** Names of faults, injected one after the other. */
-  readonly faults: readonly string[];
-  /** Requests per second over all clients; default 500. */
+  /** Names of faults, injected one after the other; `all`: every one that applies to the topology. */
+  readonly faults: readonly string[] | "all";
+  /** How often each is injected; default 1. */
+  readonly repeat?: number;
+  /** Shuffles each round; null or absent: the order given. */
+  readonly seed?: number | null;
+  /** Requests per second over all clients; default 200. */
   readonly rate?: number;
   readonly reporter: Reporter;
   /** How to start the load generator: [node, bundle, "loadgen"]. */
   readonly generatorArgv: readonly string[];
-  /** How to start the helper that powers a machine on after some seconds. */
-  readonly powerOnArgv: (machine: string, seconds: number) => readonly string[];
+  /** How to start the helper that undoes what only this machine can, see `createDeadMan`. */
+  readonly undoArgv: (targets: readonly string[]) => readonly string[];
+  /** The cable of the clients' namespace; null where we do not hold it. */
+  readonly clients: ClientCable | null;
+  readonly renewEntryCertificate: () => Promise<void>;
+  /** Null, or what the service lacks of full redundancy; default: as `holdfast status` judges it. */
+  readonly health?: () => Promise<string | null>;
   /** Ends the drill early: what is broken is healed first. */
   readonly signal?: AbortSignal;
   readonly timings?: Timings;
 }
 
+export const DEFAULT_RATE = 200;
+const CLIENTS = 20;
 /** Per fault, far above what any takes: the load ends by itself even if everything else hangs. */
 const LIMIT_PER_FAULT_MS = 10 * 60_000;
 const READ_BACK_LIMIT_MS = 60_000;
+/** Reading back takes about a tenth of the time in which was written. */
+const READ_BACK_PER_FAULT_MS = 5000;
 
 /**
  * Runs the faults under load and judges them.
@@ -47,41 +71,52 @@ const READ_BACK_LIMIT_MS = 60_000;
  * @throws HoldfastError (usage) for an unknown fault or a topology without a workload; when the load
  * generator or the interrupt ends the drill: what was injected is healed then
  */
-export async function runDrill(options: DrillOptions): Promise<DrillSummary> {
-  const faults = options.faults.map((name) => findFault(name, options.topology));
-  const { topology, apiToken, folder, rate } = options;
-  const { caCertificate } = options.pki;
-  const limitMs = faults.length * LIMIT_PER_FAULT_MS;
-  const target = { topology, caCertificate, apiToken, folder, rate, limitMs };
-  const config = loadConfigOf(target);
+export async function runDrill(options: DrillOptions): Promise<RunSummary> {
+  const { turns, left } = plannedTurns(options);
+  const rate: Rate = { perSecond: options.rate ?? DEFAULT_RATE, clients: CLIENTS };
+  const config = loadConfig(options, rate, turns.length);
   await createFolder(options.folder);
   const launch: GeneratorLaunch = { argv: options.generatorArgv, namespace: options.clientNamespace };
-  const load = await LoadProcess.start(launch, config, observeConfigOf(target, config));
-  let ran: Ran;
+  const load = await LoadProcess.start(launch, config);
+  let ran: Series;
   try {
-    ran = await runFaults(faults, load, options);
+    ran = await runSeries(turns, seriesTools(options, load));
   } finally {
     await load.stop();
   }
-  const record: DrillRecord = { topology: options.topology.name, rate: config.rate, ...withEnd(ran, load.now()) };
+  const record: DrillRecord = {
+    topology: options.topology.name,
+    rate,
+    seed: options.seed ?? null,
+    repeat: options.repeat ?? 1,
+    ...withEnd({ ...ran, notRun: [...left, ...ran.notRun] }, load.now()),
+  };
   await writeRecord(options.folder, record);
-  if (record.faults.length > 0) await readBack(launch, config, options.reporter);
+  if (record.faults.length > 0) {
+    const limitMs = READ_BACK_LIMIT_MS + record.faults.length * READ_BACK_PER_FAULT_MS;
+    await readBack(launch, { ...config, limitMs }, options.reporter);
+  }
   const { faults: results } = await judgeFolder(options.folder);
-  const summary: DrillSummary = {
+  const summary: RunSummary = {
     type: "summary",
     topology: options.topology.name,
     faults: results,
+    notRun: record.notRun,
+    seed: record.seed,
     folder: options.folder,
     aborted: record.aborted,
   };
-  await writeFileAtomic(filesIn(options.folder).verdict, `${JSON.stringify(summary, null, 2)}\n`);
+  await writeFileAtomic(
+    filesIn(options.folder).verdict,
+    `${JSON.stringify(summaryLine(summary), null, 2)}\n`,
+  );
   return summary;
 }
 
 async function readBack(launch: GeneratorLaunch, config: LoadConfig, reporter: Reporter): Promise<void> {
   const task = reporter.task("read every write back");
   try {
-    await LoadProcess.runToEnd(launch, { ...config, mode: "read-back", limitMs: READ_BACK_LIMIT_MS });
+    await LoadProcess.runToEnd(launch, { ...config, mode: "read-back" });
   } catch (error) {
     task.fail((error as Error).message);
     throw error;
@@ -89,50 +124,67 @@ async function readBack(launch: GeneratorLaunch, config: LoadConfig, reporter: R
   task.done();
 }
 
-type Ran = Pick<DrillRecord, "faults" | "aborted">;
-
-async function runFaults(faults: readonly Fault[], load: LoadProcess, options: DrillOptions): Promise<Ran> {
-  const { topology, machines, reporter } = options;
-  const context: FaultContext = { topology, machines, deadMan: createDeadMan(options.powerOnArgv) };
-  const signal = options.signal ?? new AbortController().signal;
-  const timings = options.timings ?? defaultTimings;
-  const done: DrillRecord["faults"][number][] = [];
-  for (const fault of faults) {
-    const progress = reporter.task(fault.title);
-    try {
-      const marks = await runFault(fault, done.at(-1)?.end ?? 0, {
-        context,
-        load,
-        progress,
-        signal,
-        timings,
-      });
-      done.push({ ...marks, objectives: objectivesOf(topology, fault.tier) });
-      finish(progress, marks);
-      if (marks.notRecovered !== null && fault !== faults.at(-1)) {
-        return {
-          faults: done,
-          aborted: `not healthy again after ${fault.name}; the faults after it were left out`,
-        };
-      }
-    } catch (error) {
-      progress.fail((error as Error).message);
-      if (error instanceof DrillAborted) return { faults: done, aborted: error.message };
-      throw signal.aborted
-        ? new DrillAborted("the drill was interrupted; what it had broken is healed")
-        : error;
-    }
+/** What is to be injected, in order, and which faults of `all` the topology cannot have. */
+function plannedTurns({ faults, topology, repeat = 1, seed = null }: DrillOptions) {
+  if (faults !== "all") {
+    const names = faults.map((name) => findFault(name, topology).name);
+    return { turns: turnsOf(names, repeat, seed), left: [] };
   }
-  return { faults: done, aborted: null };
+  const left = allFaults.flatMap((fault): NotRun[] => {
+    const why = fault.applies(topology);
+    return why === null ? [] : [notRun(fault, why)];
+  });
+  const names = allFaults.filter((fault) => fault.applies(topology) === null).map(({ name }) => name);
+  return { turns: turnsOf(names, repeat, seed), left };
 }
 
-function finish(progress: ReturnType<Reporter["task"]>, marks: Marks): void {
-  if (marks.notRecovered === null) progress.done(marks.recoveredBy);
-  else progress.fail(`not healthy again: ${marks.notRecovered}`);
+function seriesTools(options: DrillOptions, load: LoadProcess) {
+  const { topology, machines, clients, renewEntryCertificate, reporter, folder } = options;
+  const deadMan = createDeadMan(options.undoArgv);
+  const context: FaultContext = { topology, machines, clients, deadMan, renewEntryCertificate };
+  return {
+    topology,
+    context,
+    health: options.health ?? (() => serviceHealth(context)),
+    load,
+    reporter,
+    signal: options.signal ?? new AbortController().signal,
+    timings: options.timings ?? defaultTimings,
+    async after({ inject, end }: { readonly inject: number; readonly end: number }) {
+      await recordMarks(folder, machines, { from: inject, to: end, now: () => load.now() });
+    },
+  };
 }
 
 /** The last fault's window reaches to the end of the load, so that every write belongs to a fault. */
-const withEnd = ({ faults, aborted }: Ran, end: number): Ran => ({
-  aborted,
-  faults: faults.map((marks, index) => (index === faults.length - 1 ? { ...marks, end } : marks)),
+const withEnd = (ran: Series, end: number): Series => ({
+  ...ran,
+  faults: ran.faults.map((marks, index) => (index === ran.faults.length - 1 ? { ...marks, end } : marks)),
 });
+
+function loadConfig(options: DrillOptions, rate: Rate, faults: number): LoadConfig {
+  const { entry, app, name } = options.topology;
+  if (app.workload === undefined) {
+    throw new HoldfastError(`topology ${name} does not say what a drill may send`, {
+      fix: "add `app.workload` with `read`, `write` and `readBack`",
+      exitStatus: ExitStatus.usage,
+    });
+  }
+  const files = filesIn(options.folder);
+  return {
+    mode: "load",
+    origin: `https://${entry.address.vip}:${entry.ports.https}`,
+    domain: entry.domain ?? null,
+    // An operator's own certificate is signed by somebody whom the system knows.
+    ca: entry.tls.source === "generated" ? options.pki.caCertificate : null,
+    token: options.apiToken,
+    workload: app.workload,
+    rate,
+    connectTimeoutMs: 500,
+    responseTimeoutMs: 15_000,
+    limitMs: faults * LIMIT_PER_FAULT_MS,
+    run: randomBytes(6).toString("hex"),
+    historyFile: files.history,
+    readBackFile: files.readBack,
+  };
+}

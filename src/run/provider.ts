@@ -1,5 +1,6 @@
 import type { Topology } from "../core/topology/schema.ts";
 import { openLab } from "../hosts/lab/lab.ts";
+import { clientCable } from "../hosts/lab/network.ts";
 import type { Host, Machine, Reporter } from "../ports.ts";
 
 /** Where a topology's hosts live, opened: nothing is made or changed by opening. */
@@ -10,6 +11,8 @@ export interface Provider {
   readonly machines: readonly Machine[];
   /** Network namespace from which a client reaches the hosts. */
   readonly clientNamespace: string;
+  /** Its cable, to be pulled in drills. */
+  readonly clients: ReturnType<typeof clientCable>;
 }
 
 export async function openProvider(topology: Topology, home: string, reporter: Reporter): Promise<Provider> {
@@ -17,6 +20,7 @@ export async function openProvider(topology: Topology, home: string, reporter: R
   return {
     machines,
     clientNamespace,
+    clients: clientCable(topology.name),
     hosts: new Map(machines.map((machine): [string, Host] => [machine.name, machine])),
   };
 }

@@ -2,8 +2,12 @@
 import { z } from "zod";
 import { restPort } from "../../core/engines/postgres/paths.ts";
 import { tlsPaths } from "../../core/engines/tls.ts";
-import { HoldfastError } from "../../lib/errors.ts";
-import { type FaultContext, machinesNamed } from "../fault.ts";
+import { HoldfastError, HostUnreachable } from "../../lib/errors.ts";
+import type { Machine } from "../../ports.ts";
+import { type FaultContext, machineNamed, machinesNamed } from "../fault.ts";
+
+/** Longer than Patroni's `ttl` (20 s): a fault that lasts so long outlives the primary's lease. */
+export const LEASE_MS = 22_000;
 
 const clusterSchema = z.object({
   members: z.array(
@@ -12,37 +16,47 @@ const clusterSchema = z.object({
 });
 export type PatroniMember = z.output<typeof clusterSchema>["members"][number];
 
-/** @throws HoldfastError when no database host answers */
-export async function patroniMembers(context: FaultContext): Promise<PatroniMember[]> {
-  for (const machine of machinesNamed(context, context.topology.database.hosts)) {
-    if ((await machine.state()) !== "running") continue;
-    const url = `https://${machine.address}:${restPort}/cluster`;
-    const { code, stdout } = await machine.run([
-      ..."curl --silent --fail --max-time 3 --cacert".split(" "),
-      tlsPaths("postgres").ca,
-      url,
-    ]);
-    if (code === 0) return clusterSchema.parse(JSON.parse(stdout)).members;
+/**
+ * The cluster as the host knows it whose running leader has the highest timeline: one that was cut
+ * off, or whose Patroni hangs, still tells of old times.
+ * @throws HoldfastError when no database host answers
+ */
+export async function patroniMembers(context: FaultContext): Promise<readonly PatroniMember[]> {
+  const machines = machinesNamed(context, context.topology.database.hosts);
+  const answers = (await Promise.all(machines.map(ask))).filter((answer) => answer !== null);
+  const [newest] = answers.toSorted((a, b) => timelineOf(b) - timelineOf(a));
+  if (newest === undefined) throw new HoldfastError("Patroni answers on no database host");
+  return newest;
+}
+
+const timelineOf = (members: readonly PatroniMember[]): number => leaderOf(members)?.timeline ?? 0;
+
+async function ask(machine: Machine): Promise<readonly PatroniMember[] | null> {
+  const url = `https://${machine.address}:${restPort}/cluster`;
+  const argv = [..."curl --silent --fail --max-time 2 --cacert".split(" "), tlsPaths("postgres").ca, url];
+  try {
+    const { code, stdout } = await machine.run(argv, { timeoutMs: 5000 });
+    return code === 0 ? clusterSchema.parse(JSON.parse(stdout)).members : null;
+  } catch (error) {
+    if (error instanceof HostUnreachable) return null;
+    throw error;
   }
-  throw new HoldfastError("Patroni answers on no database host");
 }
 
 export const leaderOf = (members: readonly PatroniMember[]): PatroniMember | undefined =>
   members.find(({ role, state }) => role === "leader" && state === "running");
 
-/** Null, or what the cluster lacks: a leader, a streaming replica on every other host, a synchronous one. */
-export async function clusterHealth(context: FaultContext): Promise<string | null> {
-  const { database, objectives } = context.topology;
-  const members = await patroniMembers(context);
-  const leader = leaderOf(members);
-  if (leader === undefined) return "the database has no primary";
-  for (const name of database.hosts) {
-    const member = members.find((candidate) => candidate.name === name);
-    if (member === leader) continue;
-    if (member === undefined) return `${name} is not in the cluster`;
-    if (member.state !== "streaming") return `PostgreSQL on ${name} is ${member.state}, not streaming`;
-    if (member.timeline !== leader.timeline) return `PostgreSQL on ${name} is on timeline ${member.timeline}`;
-  }
-  const synchronous = members.some(({ role }) => role === "sync_standby" || role === "quorum_standby");
-  return objectives.database.dataLoss === "none" && !synchronous ? "no replica is synchronous" : null;
+/** @throws HoldfastError when there is no primary */
+export async function primaryHost(context: FaultContext): Promise<Machine> {
+  const leader = leaderOf(await patroniMembers(context));
+  if (leader === undefined) throw new HoldfastError("the database has no primary");
+  return machineNamed(context, leader.name);
+}
+
+/** A host that streams from the primary, the synchronous one first. @throws HoldfastError when there is none */
+export async function replicaHost(context: FaultContext): Promise<Machine> {
+  const streaming = (await patroniMembers(context)).filter(({ state }) => state === "streaming");
+  const replica = streaming.find(({ role }) => role !== "replica") ?? streaming[0];
+  if (replica === undefined) throw new HoldfastError("the database has no replica");
+  return machineNamed(context, replica.name);
 }

@@ -1,4 +1,5 @@
 /** What systemd on a host says of units, read through a Host. */
+import type { Topology } from "../../core/topology/schema.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Host } from "../../ports.ts";
 
@@ -25,11 +26,31 @@ export async function showUnits(
     .map((block) => Object.fromEntries(block.split("\n").map(splitProperty)));
 }
 
-/** Null, or which of the units is not active. */
-export async function inactiveUnit(host: Host, units: readonly string[]): Promise<string | null> {
-  const shown = await showUnits(host, units, ["ActiveState"]);
-  const inactive = shown.find((unit) => unit["ActiveState"] !== "active");
-  return inactive === undefined ? null : `${inactive["Id"]} on ${host.name} is ${inactive["ActiveState"]}`;
+/** Pids of the units' main processes; those without one are left out. */
+export async function mainPids(host: Host, units: readonly string[]): Promise<number[]> {
+  const shown = await showUnits(host, units, ["MainPID"]);
+  return shown.map((unit) => Number(unit["MainPID"])).filter((pid) => pid > 0);
+}
+
+/**
+ * The services of the app's unit: itself, or what the target pulls in and runs as the app's user
+ * (a target may also want units that are not the app's, such as network-online).
+ */
+export async function appServices(host: Host, topology: Topology): Promise<string[]> {
+  const { unit, user } = topology.app;
+  if (unit.endsWith(".service")) return [unit];
+  const kinds = ["Wants", "Requires", "BindsTo", "ConsistsOf"];
+  const [target] = await showUnits(host, [unit], kinds);
+  const names = kinds.flatMap((key) => (target?.[key] ?? "").split(" "));
+  const services = [...new Set(names)].filter((name) => name.endsWith(".service"));
+  const shown = await showUnits(host, services, ["User"]);
+  const own = shown.filter((service) => service["User"] === user).map((service) => service["Id"] ?? "");
+  if (own.length === 0) {
+    throw new HoldfastError(`${unit} on ${host.name} has no service that runs as ${user}`, {
+      fix: "check `app.unit` and `app.user` in the topology",
+    });
+  }
+  return own.sort();
 }
 
 function splitProperty(line: string): [string, string] {

@@ -98,6 +98,21 @@ export async function setLink(lab: string, machine: string, state: "up" | "down"
   await ipBatch([`link set dev ${names.machinePort(machine)} ${state}`], names.switchNamespace(lab));
 }
 
+/** The cable between the clients' namespace and the switch. */
+export const clientCable = (lab: string) => ({
+  cutLink: async (): Promise<void> => setClientLink(lab, "down"),
+  restoreLink: async (): Promise<void> => setClientLink(lab, "up"),
+  async linkIsUp(): Promise<boolean> {
+    const argv = ["ip", "-n", names.clientNamespace(lab), "-j", "link", "show", "dev", "client0"];
+    const [link] = JSON.parse(await execOk(argv, "reading the clients' link")) as { operstate: string }[];
+    return link?.operstate === "UP";
+  },
+});
+
+async function setClientLink(lab: string, state: "up" | "down"): Promise<void> {
+  await ipBatch([`link set dev ${names.clientPort} ${state}`], names.switchNamespace(lab));
+}
+
 /** Removes every namespace of the lab and the host's link. */
 export async function removeNetwork(lab: string): Promise<void> {
   const namespaces = await namespacesOf(lab);
