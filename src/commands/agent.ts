@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { runEcho } from "../agent/echo.ts";
 import { runEntryLoop } from "../agent/entry.ts";
 import { agentConfigSchema, type AgentConfig } from "../core/engines/agent/config.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
@@ -17,7 +18,8 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     });
   }
   const config = await readConfig(values.config);
-  await runEntryLoop(config.entry, io);
+  const { address, echo } = config.entry;
+  await Promise.all([runEntryLoop(config.entry, io), runEcho({ ...echo, address: address.vip }, io)]);
   return ExitStatus.ok;
 }
 

@@ -3,7 +3,7 @@ import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { HoldfastError } from "../lib/errors.ts";
-import { type LoadConfig, parseLoadMessage } from "./loadgen/config.ts";
+import { type LoadConfig, type ObserveConfig, parseLoadMessage } from "./loadgen/config.ts";
 import { waitFor } from "./wait.ts";
 
 export interface GeneratorLaunch {
@@ -20,6 +20,8 @@ export class LoadProcess {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exited: Promise<number | null>;
   readonly #started: Promise<void>;
+  /** Beside the load: probes and the like. */
+  #observer: LoadProcess | null = null;
   #clock: bigint | undefined;
   #stderr = "";
   #hasExited = false;
@@ -28,7 +30,7 @@ export class LoadProcess {
   #lastReport = performance.now();
   #lastBadReport = "no answer yet";
 
-  private constructor(launch: GeneratorLaunch, config: LoadConfig) {
+  private constructor(launch: GeneratorLaunch, config: LoadConfig | ObserveConfig) {
     const [command = "", ...args] = inNamespace(launch);
     // Its own process group: Ctrl-C is the driver's to handle, which heals before it stops the load.
     this.#child = spawn(command, args, { detached: true, stdio: ["pipe", "pipe", "pipe"] });
@@ -53,11 +55,26 @@ export class LoadProcess {
     this.#started = Promise.race([started.promise, this.#exited.then(() => undefined)]);
   }
 
-  /** Starts the load. @throws HoldfastError when the generator ends before it sends anything */
-  static async start(launch: GeneratorLaunch, config: LoadConfig): Promise<LoadProcess> {
+  /**
+   * Starts the load, and what is observed beside it.
+   * @throws HoldfastError when a generator ends before it does anything
+   */
+  static async start(
+    launch: GeneratorLaunch,
+    config: LoadConfig,
+    observe?: Omit<ObserveConfig, "clock">,
+  ): Promise<LoadProcess> {
     const load = new LoadProcess(launch, config);
     await load.#started;
     if (load.#hasExited) throw load.#failure();
+    if (observe === undefined) return load;
+    const observer = new LoadProcess(launch, { ...observe, clock: String(load.#clock) });
+    await observer.#started;
+    if (observer.#hasExited) {
+      await load.stop();
+      throw observer.#failure();
+    }
+    load.#observer = observer;
     return load;
   }
 
@@ -81,8 +98,12 @@ export class LoadProcess {
    */
   waitUntilClean(forMs: number, deadlineMs: number, signal?: AbortSignal): Promise<string | null> {
     const since = performance.now(); // what was good before says nothing
+    const gone = (): LoadProcess | null => {
+      if (this.#hasExited) return this;
+      return this.#observer !== null && this.#observer.#hasExited ? this.#observer : null;
+    };
     const probe = (): Promise<string | null> => {
-      if (this.#hasExited) return Promise.resolve(null); // told apart below
+      if (gone() !== null) return Promise.resolve(null); // told apart below
       const now = performance.now();
       if (now - this.#lastReport > STUCK_MS) return Promise.resolve("the load generator does not report");
       if (now - Math.max(since, this.#lastBad) < forMs) return Promise.resolve(this.#lastBadReport);
@@ -90,15 +111,19 @@ export class LoadProcess {
     };
     const options = { deadlineMs, intervalMs: 50, ...(signal === undefined ? {} : { signal }) };
     return waitFor(probe, options).then((missing) => {
-      if (this.#hasExited) throw this.#failure();
+      const ended = gone();
+      if (ended !== null) throw ended.#failure();
       return missing;
     });
   }
 
   /** Ends the load cleanly and waits for its history. @throws HoldfastError when the history is not whole */
   async stop(): Promise<void> {
+    const observed = this.#observer?.stop();
+    observed?.catch(() => undefined); // until it is awaited below
     if (!this.#hasExited) this.#child.kill("SIGTERM");
     const code = await this.#exited;
+    await observed;
     if (code !== 0) throw this.#failure();
   }
 

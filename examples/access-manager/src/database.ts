@@ -111,6 +111,14 @@ export class Database {
     }, deadlineMs);
   }
 
+  /**
+   * A connection of its own, outside the pool and without its care: for who wants to see what becomes of it.
+   * Not connected yet; its user closes it with `destroy`.
+   */
+  session(): Client {
+    return new Client(this.#clientConfig());
+  }
+
   /** Ends every connection at once: what is still in progress belongs to requests that have given up. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -278,6 +286,6 @@ async function identify(client: ClientBase): Promise<string> {
 }
 
 /** Closes the socket at once: a polite goodbye to a dead server would wait for its answer. */
-function destroy(client: ClientBase): void {
+export function destroy(client: ClientBase): void {
   (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
 }

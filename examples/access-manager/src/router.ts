@@ -14,6 +14,11 @@ export interface Response {
   /** Sent as JSON; undefined: no body. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Instead of a body: JSON lines for as long as it runs. `closed` aborts when the client is gone or the
+   * service drains; then it is to settle.
+   */
+  readonly lines?: (write: (line: object) => void, closed: AbortSignal) => Promise<void>;
 }
 
 export interface Route {
@@ -97,12 +102,18 @@ export function textField(body: unknown, name: string, options: { max: number; o
 }
 
 /** An integer query parameter within bounds. @throws HttpError 400. */
-export function integerQuery(query: URLSearchParams, name: string, fallback: number, max: number): number {
+export function integerQuery(
+  query: URLSearchParams,
+  name: string,
+  fallback: number,
+  max: number,
+  min = 1,
+): number {
   const text = query.get(name);
   if (text === null) return fallback;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new HttpError(400, `"${name}" must be an integer from 1 to ${max}`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new HttpError(400, `"${name}" must be an integer from ${min} to ${max}`);
   }
   return value;
 }

@@ -25,6 +25,7 @@ export class Service {
   readonly #server: Server;
   readonly #routes: readonly Route[];
   #draining = false;
+  readonly #streams = new Set<AbortController>();
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -60,6 +61,8 @@ export class Service {
     this.#draining = true;
     this.#options.log.info("draining");
     await new Promise((resolve) => setTimeout(resolve, drainMs));
+    // They would go on for ever; by now their clients find another node when they come again.
+    for (const stream of this.#streams) stream.abort();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     const limit = setTimeout(() => this.#server.closeAllConnections(), FINISH_MS);
@@ -75,6 +78,10 @@ export class Service {
     response.setHeader("cache-control", "no-store");
     if (this.#draining) response.setHeader("connection", "close");
     for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+    if (answer.lines !== undefined) {
+      await this.#stream(answer.lines, response);
+      return;
+    }
     if (answer.body === undefined) {
       response.writeHead(answer.status).end();
     } else {
@@ -89,6 +96,25 @@ export class Service {
       const path = request.url?.split("?")[0];
       this.#options.log.warn("request", { method: request.method, path, status: answer.status, ms });
     }
+  }
+
+  async #stream(lines: NonNullable<Response["lines"]>, response: ServerResponse): Promise<void> {
+    const closed = new AbortController();
+    this.#streams.add(closed);
+    response.on("close", () => closed.abort());
+    // nginx would collect lines before it passes them on
+    response.setHeader("x-accel-buffering", "no");
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    const write = (line: object): void => {
+      // A client that does not read must not fill the memory.
+      if (response.writableLength < MAX_BODY_BYTES) response.write(`${JSON.stringify(line)}\n`);
+      else closed.abort();
+    };
+    await lines(write, closed.signal).catch((error: unknown) => {
+      this.#options.log.info("stream ended", { error: describeError(error) });
+    });
+    this.#streams.delete(closed);
+    response.end();
   }
 
   async #answer(request: IncomingMessage): Promise<Response> {

@@ -96,10 +96,10 @@ export const appRules: readonly Rule[] = [
     why: "A path that the static files answer is served even when the app is down: the drill would measure nginx.",
     fix: "Use paths under a service's prefix.",
     check: (topology) =>
-      Object.entries(topology.app.workload ?? {})
-        .filter(([, path]) => !servedByService(topology, path))
-        .map(([key, path]) => ({
-          path: ["app", "workload", key],
+      workloadPaths(topology.app.workload ?? {})
+        .filter(({ path }) => !servedByService(topology, path))
+        .map(({ keys, path }) => ({
+          path: ["app", "workload", ...keys],
           found: `${path} is under no service's prefix`,
           fix: `use a path under ${prefixes(topology)}`,
         })),
@@ -135,3 +135,12 @@ export const appRules: readonly Rule[] = [
     },
   },
 ];
+
+type Workload = { readonly [key: string]: string | Workload | undefined };
+
+const workloadPaths = (workload: Workload): { readonly keys: string[]; readonly path: string }[] =>
+  Object.entries(workload).flatMap(([key, value]) => {
+    if (value === undefined) return [];
+    if (typeof value === "string") return [{ keys: [key], path: value }];
+    return workloadPaths(value).map(({ keys, path }) => ({ keys: [key, ...keys], path }));
+  });

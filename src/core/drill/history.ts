@@ -44,26 +44,29 @@ const readBackSchema = z.strictObject({
   found: z.enum(["same", "other", "absent", "unreadable"]),
   /** How many entries the service returned for the id: more than one is a duplicate. */
   copies: z.int().min(0),
+  /** What was written: an entry of the database (absent), or one of the audit trail. */
+  of: z.literal("trail").optional(),
 });
 /** What became of one write, read back after the last fault. */
 export type ReadBack = Readonly<z.output<typeof readBackSchema>>;
 
 export const formatLine = (record: RequestRecord | ReadBack): string => `${JSON.stringify(record)}\n`;
 
-export const parseHistory = (text: string): RequestRecord[] => parseLines(text, recordSchema);
-export const parseReadBack = (text: string): ReadBack[] => parseLines(text, readBackSchema);
+export const parseHistory = (text: string): RequestRecord[] => parseLines(text, recordSchema, "history");
+export const parseReadBack = (text: string): ReadBack[] => parseLines(text, readBackSchema, "read-back");
 
 /** The value that the write with this id carries: derived, so that a read-back needs no memory. */
 export const valueOf = (id: string): string => `drill value of ${id}`;
 
-function parseLines<T>(text: string, schema: z.ZodType<T>): T[] {
+/** @throws Error that names the damaged line; half a line at the end, of a killed writer, is left out */
+export function parseLines<T>(text: string, schema: z.ZodType<T>, what: string): T[] {
   const lines = text.split("\n");
   lines.pop(); // "" after the last newline, or half a line that a killed generator left
   return lines.map((line, index) => {
     try {
       return schema.parse(JSON.parse(line));
     } catch (cause) {
-      throw new Error(`line ${index + 1} of the history is damaged`, { cause });
+      throw new Error(`line ${index + 1} of the ${what} is damaged`, { cause });
     }
   });
 }

@@ -187,6 +187,41 @@ const appSchema = z.strictObject({
       readBack: httpPath
         .regex(/\{id\}/, "must contain {id}")
         .describe("GET that returns the written value, or 404; `{id}` is replaced"),
+      list: httpPath
+        .regex(/\{prefix\}.*\{after\}/, "must contain {prefix} and {after}")
+        .optional()
+        .describe(
+          'GET of {"entries":[{"id","value"}],"next"}: what was written with ids that begin with `{prefix}`, after the id `{after}`, in pages. Makes reading back quick',
+        ),
+      trail: z
+        .strictObject({
+          write: httpPath.describe("POST as `write`, appended to the audit trail"),
+          readBack: httpPath
+            .regex(/\{id\}/, "must contain {id}")
+            .describe("GET as `readBack`, from the audit trail"),
+        })
+        .optional()
+        .describe("The audit trail: appended to, and read back"),
+      cache: z
+        .strictObject({
+          change: httpPath
+            .regex(/\{id\}/, "must contain {id}")
+            .describe('PUT with body {"id","name"}: 2xx acknowledges the change. `{id}` is replaced'),
+          shown: httpPath
+            .regex(/\{id\}/, "must contain {id}")
+            .describe("GET that answers {name} from the app host's cache, or 404; `{id}` is replaced"),
+        })
+        .optional()
+        .describe("One object that app hosts cache: how long they show it out of date"),
+      stream: httpPath
+        .optional()
+        .describe("GET whose answer goes on, with something every `{everyMs}` ms: a long-lived connection"),
+      session: httpPath
+        .regex(/\{everyMs\}/, "must contain {everyMs}")
+        .optional()
+        .describe(
+          "As `stream`, over one database session that the app host keeps: a line for each query that was answered",
+        ),
     })
     .optional()
     .describe("What `holdfast drill` sends to the app; needed for drills"),

@@ -1,14 +1,14 @@
 /** One virtual client: its own cookies (so its own sticky app host) and its own connections. */
 import type { SecureContext } from "node:tls";
 import type { Client, Dispatcher } from "undici";
-import type { LoadConfig } from "./config.ts";
+import type { ClientConfig } from "./config.ts";
 import { Connections } from "./connections.ts";
 
 export interface Request {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly body?: string;
-  /** Keep the response's body (at most 64 KiB); otherwise it is read and dropped. */
+  /** Keep the response's body (at most 4 MiB: a page of 5,000 entries takes half a one); otherwise it is read and dropped. */
   readonly keepBody?: boolean;
 }
 
@@ -23,12 +23,12 @@ export interface Answer {
   readonly body: string;
 }
 
-const MAX_BODY = 64 * 1024;
+const MAX_BODY = 4 * 1024 * 1024;
 
 const NOT_SENT: Answer = { sent: false, status: null, timedOut: false, error: "NO_CONNECTION", body: "" };
 
 export class VirtualClient {
-  readonly #config: LoadConfig;
+  readonly #config: ClientConfig;
   readonly #fresh: boolean;
   readonly #connections: Connections;
   readonly #cookies = new Map<string, string>();
@@ -36,12 +36,13 @@ export class VirtualClient {
 
   /**
    * @param trust from `trustOf`, shared by all clients
+   * @param clients how many clients share the limits on connections
    * @param fresh every request on a new connection
    */
-  constructor(config: LoadConfig, trust: SecureContext, fresh: boolean) {
+  constructor(config: ClientConfig, trust: SecureContext, clients: number, fresh = false) {
     this.#config = config;
     this.#fresh = fresh;
-    this.#connections = new Connections(config, trust);
+    this.#connections = new Connections(config, trust, clients);
     this.#headers = this.#makeHeaders();
   }
 

@@ -3,8 +3,8 @@ import { z } from "zod";
 
 const httpPath = z.string().startsWith("/");
 
-const loadConfigSchema = z.strictObject({
-  mode: z.enum(["load", "read-back"]),
+/** What every mode needs to be a client of the service. */
+const clientShape = {
   /** Where clients go: `https://<address>:<port>`. */
   origin: z.url({ protocol: /^https$/ }),
   /** Name that clients ask for (Host and TLS server name); null: the address itself. */
@@ -13,20 +13,77 @@ const loadConfigSchema = z.strictObject({
   ca: z.string().nullable(),
   /** Bearer token; arrives on stdin because argv is readable by everybody. */
   token: z.string(),
-  workload: z.strictObject({ read: httpPath, write: httpPath, readBack: httpPath }),
-  rate: z.strictObject({ perSecond: z.number().positive().max(5000), clients: z.int().min(1).max(1000) }),
   connectTimeoutMs: z.int().positive(),
   responseTimeoutMs: z.int().positive(),
   /** The generator ends itself after this, whatever happens to its driver. */
   limitMs: z.int().positive(),
   /** Distinguishes the ids of this run from those of any other. */
   run: z.string().regex(/^[a-z0-9]+$/),
+};
+
+const loadConfigSchema = z.strictObject({
+  mode: z.enum(["load", "read-back"]),
+  ...clientShape,
+  workload: z.strictObject({
+    read: httpPath,
+    write: httpPath,
+    readBack: httpPath,
+    list: httpPath.optional(),
+  }),
+  rate: z.strictObject({ perSecond: z.number().positive().max(5000), clients: z.int().min(1).max(1000) }),
   historyFile: z.string(),
   readBackFile: z.string(),
+  /** Appends to the trail, to be read back too; null where the app keeps none. */
+  trail: z.strictObject({ readBack: httpPath, observationsFile: z.string() }).nullable(),
 });
 export type LoadConfig = Readonly<z.output<typeof loadConfigSchema>>;
 
-export const parseLoadConfig = (line: string): LoadConfig => loadConfigSchema.parse(JSON.parse(line));
+const httpsOrigin = z.url({ protocol: /^https$/ });
+
+const observeConfigSchema = z.strictObject({
+  mode: z.literal("observe"),
+  ...clientShape,
+  /** `clock` of the load's `started` message: both write their times on it. */
+  clock: z.string().regex(/^\d+$/),
+  observationsFile: z.string(),
+  /** PEM of the CA that signed the app hosts' own certificates. */
+  hostCa: z.string(),
+  /** Where connecting is probed, and where UDP is echoed; null: not. */
+  probe: z.strictObject({ address: z.ipv4(), tcpPort: z.int(), udpPort: z.int() }).nullable(),
+  /** Connections to hold open. */
+  connections: z.array(
+    z.strictObject({
+      name: z.string(),
+      purpose: z.enum(["stream", "session"]),
+      /** Its own origin; a stream goes where clients go. */
+      origin: httpsOrigin,
+      path: httpPath,
+      /** How often the service sends something on it. */
+      everyMs: z.int().positive(),
+    }),
+  ),
+  /** The cached object: where it is changed (through the entry), and each app host's own view of it. */
+  cache: z
+    .strictObject({
+      change: httpPath,
+      shown: httpPath,
+      hosts: z.array(z.strictObject({ name: z.string(), origin: httpsOrigin })),
+    })
+    .nullable(),
+  trail: z.strictObject({ write: httpPath }).nullable(),
+});
+export type ObserveConfig = Readonly<z.output<typeof observeConfigSchema>>;
+
+/** What a virtual client needs to know. */
+export type ClientConfig = Pick<
+  LoadConfig,
+  "origin" | "domain" | "ca" | "token" | "connectTimeoutMs" | "responseTimeoutMs"
+>;
+
+const generatorConfigSchema = z.discriminatedUnion("mode", [loadConfigSchema, observeConfigSchema]);
+
+export const parseGeneratorConfig = (line: string): LoadConfig | ObserveConfig =>
+  generatorConfigSchema.parse(JSON.parse(line));
 
 const messageSchema = z.discriminatedUnion("type", [
   /** `clock`: process.hrtime.bigint() at time 0 of the history; CLOCK_MONOTONIC, so common to both processes. */

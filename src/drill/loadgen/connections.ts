@@ -1,7 +1,7 @@
 /** The connections of one virtual client: kept alive and reused, opened when none is free, within limits. */
 import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { buildConnector, Client } from "undici";
-import type { LoadConfig } from "./config.ts";
+import type { ClientConfig } from "./config.ts";
 
 /**
  * New kept-alive connections per second over all clients, beyond `BURST` of each. Up to that rate every
@@ -29,12 +29,16 @@ export class Connections {
   #allowed = BURST;
   #countedAt = performance.now();
 
-  /** @param trust from `trustOf`, shared by all clients: parsing the CA for each connection costs more than its handshake */
-  constructor(config: LoadConfig, trust: SecureContext) {
+  /**
+   * @param trust from `trustOf`, shared by all clients: parsing the CA for each connection costs more than
+   * the rest of its handshake
+   * @param clients how many share the limits
+   */
+  constructor(config: ClientConfig, trust: SecureContext, clients: number) {
     this.#origin = config.origin;
     this.#connector = connectorWithTimeout(config.connectTimeoutMs, trust);
-    this.#perMs = OPENED_PER_SECOND / 1000 / config.rate.clients;
-    this.#max = Math.max(BURST, Math.floor(MAX_OPEN / config.rate.clients));
+    this.#perMs = OPENED_PER_SECOND / 1000 / clients;
+    this.#max = Math.max(BURST, Math.floor(MAX_OPEN / clients));
   }
 
   /** Calls `use` with a connection that nobody else uses, at once where possible; with null when none came in time. */
@@ -98,7 +102,7 @@ export class Connections {
 }
 
 /** Whom the clients trust: the topology's CA, or the system's. */
-export const trustOf = ({ ca }: Pick<LoadConfig, "ca">): SecureContext =>
+export const trustOf = ({ ca }: Pick<ClientConfig, "ca">): SecureContext =>
   createSecureContext(ca === null ? {} : { ca });
 
 /** TCP and TLS within the limit; undici rounds a connect timeout of 500 ms up to as much as a second. */

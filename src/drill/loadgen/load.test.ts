@@ -40,6 +40,7 @@ beforeEach(async () => {
     run: "abc123",
     historyFile: join(folder, "history.jsonl"),
     readBackFile: join(folder, "readback.jsonl"),
+    trail: null,
   };
 });
 

@@ -53,9 +53,10 @@ class Generator {
     this.#config = config;
     this.#history = history;
     const trust = trustOf(config);
+    const { rate } = config;
     this.#clients = Array.from(
-      { length: clientsIn(config.rate) },
-      (_, client) => new VirtualClient(config, trust, classOf(client, config.rate) === "read-fresh"),
+      { length: clientsIn(rate) },
+      (_, client) => new VirtualClient(config, trust, rate.clients, classOf(client, rate) === "read-fresh"),
     );
   }
 

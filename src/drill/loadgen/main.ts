@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { HoldfastError } from "../../lib/errors.ts";
-import { parseLoadConfig, type LoadMessage } from "./config.ts";
-import { generateLoad } from "./load.ts";
+import { parseGeneratorConfig, type LoadMessage } from "./config.ts";
+import { generateLoad, type LoadControl } from "./load.ts";
+import { observe } from "./observe.ts";
 import { readBackWrites } from "./readback.ts";
 
 /**
@@ -24,16 +25,24 @@ export async function runLoadGenerator(
   lines.once("close", () => driver.abort());
   try {
     const [line] = (await once(lines, "line", { signal: driver.signal })) as [string];
-    const config = parseLoadConfig(line);
-    if (config.mode === "load") await generateLoad(config, emit, { stop, abandon: driver.signal });
-    else
-      emit({ type: "ended", requests: await readBackWrites(config, AbortSignal.any([stop, driver.signal])) });
+    await act(parseGeneratorConfig(line), emit, { stop, abandon: driver.signal });
   } catch (error) {
     if (!driver.signal.aborted) throw error;
   } finally {
     stdin.destroy(); // or it would keep this process alive
   }
   if (driver.signal.aborted) throw new HoldfastError("the drill that started this load generator is gone");
+}
+
+async function act(
+  config: ReturnType<typeof parseGeneratorConfig>,
+  emit: (message: LoadMessage) => void,
+  control: LoadControl,
+): Promise<void> {
+  if (config.mode === "load") return generateLoad(config, emit, control);
+  if (config.mode === "observe") return observe(config, emit, control);
+  const requests = await readBackWrites(config, AbortSignal.any([control.stop, control.abandon]));
+  return emit({ type: "ended", requests });
 }
 
 /**

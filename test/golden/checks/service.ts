@@ -49,7 +49,7 @@ export const serviceCases: readonly Case[] = [
     path: "app",
     found: "no workload: drills have nothing to send",
     edits: {
-      "  workload:\n    read: /role-store/api/v1/roles\n    write: /role-store/api/v1/entries\n    readBack: /role-store/api/v1/entries/{id}\n":
+      "  workload:\n    read: /role-store/api/v1/roles\n    write: /role-store/api/v1/entries\n    readBack: /role-store/api/v1/entries/{id}\n    list: /role-store/api/v1/entries?prefix={prefix}&after={after}&limit=5000\n    trail:\n      write: /trail-store/api/v1/notes\n      readBack: /trail-store/api/v1/notes/{id}\n    cache:\n      change: /role-store/api/v1/roles/{id}\n      shown: /role-store/api/v1/roles/{id}\n    stream: /role-store/api/v1/stream?everyMs={everyMs}\n    session: /role-store/api/v1/session?everyMs={everyMs}\n":
         "",
     },
   },

@@ -9,6 +9,7 @@ import { type Context, localUrl, openDatabase, type Parts, peerUrl } from "../st
 import { openTriggers } from "../triggers.ts";
 import { entryRoutes } from "./entry-routes.ts";
 import { roleRoutes } from "./role-routes.ts";
+import { streamRoutes } from "./stream-routes.ts";
 
 const API = "/role-store/api/v1";
 // With two app nodes and the trail-store's and the probes' connections some 40 of PostgreSQL's 100.
@@ -62,6 +63,7 @@ export function createRoleStore(context: Context): Parts {
       },
       ...roleRoutes(API, sync.cache, database, changed),
       ...entryRoutes(API, database),
+      ...streamRoutes(API, environment.nodeName, database),
     ],
     close: async () => {
       for (const part of [sync, outbox, watch]) part.stop();

@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseEnvironment } from "../environment.ts";
 import { createLog } from "../log.ts";
@@ -20,6 +22,19 @@ const create = {
 };
 type Name = keyof typeof create;
 type Ports = Record<Name, number>;
+
+/** An answer that goes on, read line by line. */
+function openStream(url: string, ca: string): { readonly lines: unknown[]; ended: boolean } {
+  const stream = { lines: [] as unknown[], ended: false };
+  const call = request(url, { ca, agent: false, headers: { authorization: "Bearer t0ken" } }, (response) => {
+    createInterface({ input: response }).on("line", (line) => stream.lines.push(JSON.parse(line)));
+    response.on("close", () => (stream.ended = true));
+    response.on("error", () => undefined);
+  });
+  call.on("error", () => undefined);
+  call.end();
+  return stream;
+}
 
 /** Two app nodes on one machine: a peer's services are reached at its role-store's port. */
 describe.skipIf(cannotRun !== undefined)("two nodes with a real PostgreSQL", { timeout: 60_000 }, () => {
@@ -204,6 +219,49 @@ describe.skipIf(cannotRun !== undefined)("two nodes with a real PostgreSQL", { t
         "tester/dave",
       );
     });
+  });
+
+  test("notes: in the trail's file, once for readers however often they are sent, read on either node", async () => {
+    const path = "/trail-store/api/v1/notes";
+    const note = { id: "run-t1", value: "drill value ä" };
+    expect((await call("app1", "POST", path, note)).status).toBe(201);
+    expect((await call("app2", "POST", path, note)).status).toBe(201);
+    expect(await call("app2", "GET", `${path}/run-t1`)).toEqual({ status: 200, body: note });
+    expect((await call("app1", "POST", path, { id: "run-t2", value: "second" })).status).toBe(201);
+    expect((await call("app2", "GET", `${path}/run-t2`)).status).toBe(200);
+    expect((await call("app1", "GET", `${path}/none`)).status).toBe(404);
+    // What only the index has is not in the trail.
+    for (const file of readdirSync(join(directory, "trail"), { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".jsonl")) continue;
+      const whole = readFileSync(join(directory, "trail", file), "utf8");
+      writeFileSync(join(directory, "trail", file), whole.replace(/^.*run-t2.*\n/m, ""));
+    }
+    await stop("app1 trail-store"); // what it has read it remembers
+    await start("app1", "app2", "trail-store");
+    expect((await call("app1", "GET", `${path}/run-t2`)).status).toBe(404);
+  });
+
+  test("streams and database sessions go on until they are cut, and end when the service drains", async () => {
+    const base = `https://127.0.0.1:${ports["app1"]?.["role-store"]}/role-store/api/v1`;
+    const stream = openStream(`${base}/stream?everyMs=50`, postgres.ca);
+    const session = openStream(`${base}/session?everyMs=50`, postgres.ca);
+    await eventually(() => {
+      expect(stream.lines.length).toBeGreaterThan(3);
+      expect(session.lines.length).toBeGreaterThan(3);
+    });
+    expect(stream.lines[1]).toEqual({ node: "app1", n: 1 });
+    const pid = dig(session.lines[1], "pid");
+    expect(typeof pid).toBe("number");
+    const database = postgres.database();
+    await database.run((query) => query("SELECT pg_terminate_backend($1)", [pid]));
+    await database.close();
+    await eventually(() => expect(session.ended).toBe(true));
+    expect(stream.ended).toBe(false);
+    await stop("app1 role-store");
+    expect(stream.ended).toBe(true);
+    await start("app1", "app2", "role-store");
+    await eventually(async () => expect(await status("app1")).toEqual([200, "ok"]));
+    expect((await call("app1", "GET", "/role-store/api/v1/stream?everyMs=1")).status).toBe(400);
   });
 
   test("with the trail-store down changes go on and are delivered later; this node alone leaves the pool", async () => {

@@ -5,6 +5,8 @@ import { HttpError, integerQuery, type Route } from "../router.ts";
 import { type Context, openDatabase, type Parts } from "../start.ts";
 import { Trail, TrailUnavailable } from "../trail.ts";
 import { parseEvent, type TrailEvent } from "../trail-event.ts";
+import { TrailReader } from "../trail-reader.ts";
+import { noteRoutes } from "./note-routes.ts";
 
 const API = "/trail-store/api/v1";
 const POOL_SIZE = 3;
@@ -52,6 +54,9 @@ export function createTrailStore(context: Context): Parts {
         },
       },
       ...eventRoutes(trail, database, environment.nodeName),
+      ...noteRoutes(API, database, new TrailReader(environment.trailDir), (events) =>
+        appendAll(trail, database, environment.nodeName, events),
+      ),
     ],
     close: async () => {
       stopProbe();

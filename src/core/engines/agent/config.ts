@@ -17,6 +17,8 @@ export const agentConfigSchema = z.strictObject({
     address: z.strictObject({ vip: z.ipv4(), interface: z.string() }),
     /** How long no keepalived process may live before its address is removed. */
     keepalived: z.strictObject({ deadAfterMs: milliseconds }),
+    /** The UDP echo on the virtual address, for who asks from these addresses (`a.b.c.d/n`). */
+    echo: z.strictObject({ port: z.int().min(1).max(65_535), clients: z.cidrv4() }),
   }),
 });
 

@@ -6,10 +6,12 @@ import type { Engine, HostPart, RenderContext } from "../engine.ts";
 import { entryHealthFile } from "../keepalived/render.ts";
 import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfig } from "./config.ts";
+import { echoPort } from "./echo.ts";
 
 const bundlePath = "/opt/holdfast/holdfast.cjs";
 const configPath = "/etc/holdfast/agent.json";
 const unitName = "holdfast-agent.service";
+const sysctlPath = "/etc/sysctl.d/91-holdfast-agent.conf";
 
 /** Holdfast's agent, on the entry hosts: tells keepalived whether HAProxy serves, and cleans up after it. */
 export const agent: Engine = {
@@ -29,6 +31,7 @@ function renderHost(context: RenderContext, host: string): HostPart {
   const files = [
     bundle,
     textFile(configPath, `${JSON.stringify(agentConfig(context.topology), null, 2)}\n`),
+    textFile(sysctlPath, sysctlFile),
     textFile(`/etc/systemd/system/${unitName}`, unitFile),
   ];
   return {
@@ -46,6 +49,12 @@ function renderHost(context: RenderContext, host: string): HostPart {
   };
 }
 
+/** Otherwise the echo could be bound only once the address is here, and would seem to come later than it. */
+const sysctlFile = `# Written by Holdfast.
+# the agent's UDP echo waits on the virtual address also while another host holds it
+net.ipv4.ip_nonlocal_bind = 1
+`;
+
 function agentConfig(topology: Topology): AgentConfig {
   return {
     entry: {
@@ -54,6 +63,7 @@ function agentConfig(topology: Topology): AgentConfig {
       address: { vip: topology.entry.address.vip, interface: topology.network.interface },
       // systemd restarts it after the delay; as long again for a busy machine, and then it is dead
       keepalived: { deadAfterMs: 2 * restartDelayMs(topology) + 500 },
+      echo: { port: echoPort, clients: topology.network.subnet },
     },
   };
 }
@@ -69,6 +79,8 @@ After=network.target
 StartLimitIntervalSec=0
 
 [Service]
+# the agent goes on without it
+ExecStartPre=-+/usr/sbin/sysctl --quiet --load ${sysctlPath}
 ExecStart=/opt/holdfast/node ${bundlePath} agent --config ${configPath}
 Restart=always
 RestartSec=200ms
