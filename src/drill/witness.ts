@@ -1,4 +1,5 @@
 /** Who does what at a moment, so that a drill can tell who brought the service back. */
+import { observeHaproxy } from "../engines/haproxy.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Attack, FaultContext } from "./fault.ts";
 import { leaderOf, patroniMembers } from "./faults/patroni.ts";
@@ -9,19 +10,26 @@ import { waitFor } from "./wait.ts";
 export interface Witness {
   /** Entry hosts with the virtual address, in the topology's order. */
   readonly holders: readonly string[];
-  readonly primary: { readonly name: string; readonly timeline: number } | null;
+  readonly primary: {
+    readonly name: string;
+    readonly timeline: number;
+    /** A replica acknowledges what is written. */
+    readonly synchronous: boolean;
+  } | null;
+  /** App hosts that the holder of the address sends nobody to. */
+  readonly out: readonly string[];
   /** "unit on host" → systemd's id of this start of it. */
   readonly starts: ReadonlyMap<string, string>;
 }
 
 /** Hosts that cannot be asked are left out. */
 export async function look(context: FaultContext, attack: Attack): Promise<Witness> {
-  const [holders, primary, starts] = await Promise.all([
-    orElse(async () => (await vipHolders(context)).map(({ name }) => name), []),
-    orElse(async () => primaryOf(context), null),
+  const [{ holders, out }, primary, starts] = await Promise.all([
+    orElse(() => entryOf(context), { holders: [], out: [] }),
+    orElse(() => primaryOf(context), null),
     startsOf(attack),
   ]);
-  return { holders, primary, starts };
+  return { holders, out, primary, starts };
 }
 
 /** A promoted primary first tells of its old timeline: asks until the new one shows, or for this long. */
@@ -60,6 +68,11 @@ export function takeovers(before: Witness, after: Witness): string[] {
         : `Patroni promoted ${now.name} ${timelines}`,
     );
   }
+  if (old?.synchronous === true && now?.synchronous === false) {
+    found.push(`${now.name} went on without a synchronous replica`);
+  }
+  const newlyOut = after.out.filter((name) => !before.out.includes(name));
+  if (newlyOut.length > 0) found.push(`HAProxy took ${newlyOut.join(" and ")} out of the pool`);
   const restarted = [...after.starts].filter(
     ([unit, id]) => id !== "" && before.starts.has(unit) && before.starts.get(unit) !== id,
   );
@@ -69,9 +82,23 @@ export function takeovers(before: Witness, after: Witness): string[] {
   return found;
 }
 
+async function entryOf(context: FaultContext): Promise<Pick<Witness, "holders" | "out">> {
+  const holders = await vipHolders(context);
+  const [holder] = holders;
+  const servers = holder === undefined ? null : await observeHaproxy(holder);
+  const pool = (servers ?? []).filter(({ backend }) => backend === "app");
+  return {
+    holders: holders.map(({ name }) => name),
+    out: pool.filter(({ status }) => status !== "UP").map(({ server }) => server),
+  };
+}
+
 async function primaryOf(context: FaultContext): Promise<Witness["primary"]> {
-  const leader = leaderOf(await patroniMembers(context));
-  return leader === undefined ? null : { name: leader.name, timeline: leader.timeline ?? 0 };
+  const members = await patroniMembers(context);
+  const leader = leaderOf(members);
+  if (leader === undefined) return null;
+  const synchronous = members.some(({ role }) => role === "sync_standby" || role === "quorum_standby");
+  return { name: leader.name, timeline: leader.timeline ?? 0, synchronous };
 }
 
 async function startsOf(attack: Attack): Promise<Map<string, string>> {

@@ -36,7 +36,8 @@ test("the worst finding decides", () => {
   expect(conclude({ faults: [passed], aborted: null })).toBe("pass");
   expect(conclude({ faults: [passed, doubtful], aborted: null })).toBe("inconclusive");
   expect(conclude({ faults: [doubtful], aborted: "not healthy" })).toBe("aborted");
-  expect(conclude({ faults: [failed, doubtful], aborted: "not healthy" })).toBe("objective-missed");
+  expect(conclude({ faults: [failed, doubtful], aborted: null })).toBe("objective-missed");
+  expect(conclude({ faults: [failed, doubtful], aborted: "not healthy" })).toBe("aborted");
   expect(conclude({ faults: [], aborted: null })).toBe("inconclusive");
 });
 

@@ -14,10 +14,10 @@ export interface DrillSummary {
 
 export type DrillConclusion = "pass" | "objective-missed" | "aborted" | "inconclusive";
 
-/** A missed objective outweighs an abort: it is the finding that somebody must act on. */
+/** A drill that could not go on outweighs what it measured before: somebody must look at the service now. */
 export function conclude({ faults, aborted }: Pick<DrillSummary, "faults" | "aborted">): DrillConclusion {
-  if (faults.some((fault) => fault.verdict === "fail")) return "objective-missed";
   if (aborted !== null) return "aborted";
+  if (faults.some((fault) => fault.verdict === "fail")) return "objective-missed";
   if (faults.length === 0 || faults.some((fault) => fault.verdict === "inconclusive")) return "inconclusive";
   return "pass";
 }
