@@ -27,6 +27,8 @@ export interface MarksWindow {
 const MAX_LINES = 20_000;
 /** A host under load is slow to page through its journal. */
 const TIMEOUT_MS = 20_000;
+/** The real-time clock may have been set meanwhile; what is read too much is left out afterwards. */
+const SLACK_MS = 10_000;
 
 export const marksFile = (folder: string): string => join(folder, "engine-marks.jsonl");
 
@@ -66,8 +68,8 @@ async function readJournal(host: Host, { from, to, now }: MarksWindow): Promise<
       "journalctl",
       ..."--output=json --quiet --no-pager --all".split(" "),
       "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,UNIT,_SYSTEMD_UNIT",
-      `--since=${around(from, -1000)}`,
-      `--until=${around(to, 1000)}`,
+      `--since=${around(from, -SLACK_MS)}`,
+      `--until=${around(to, SLACK_MS)}`,
       `--lines=${MAX_LINES}`,
       ...matches,
     ],
