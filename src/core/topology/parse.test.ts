@@ -139,7 +139,7 @@ test("a JavaScript-like key is a key like any other", () => {
 test("anchors and aliases: the place is that of the text that was written", () => {
   const text = blueprint
     .replace("entry: { recoveryTime: 1s }", "entry: &fast { recoveryTime: soon }")
-    .replace("app: { recoveryTime: 1s }", "app: *fast");
+    .replace("app: { recoveryTime: 5s }", "app: *fast");
   const { problems } = parseTopology(text, "t.yaml");
   expect(problems.map(({ path, line }) => `${path} ${line}`)).toEqual([
     "objectives.entry.recoveryTime 27",

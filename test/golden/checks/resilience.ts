@@ -149,14 +149,14 @@ export const resilienceCases: readonly Case[] = [
   {
     code: "HF133",
     path: "app.health.interval",
-    found: "a lost host is noticed after 4 s (2 × 2 s), the objective is 1 s",
-    edits: { "method: GET": "method: GET\n    interval: 2s" },
+    found: "a lost host is noticed after 6 s (2 × 3 s), the objective is 5 s",
+    edits: { "method: GET": "method: GET\n    interval: 3s" },
   },
   {
     code: "HF137",
     path: "app.health.timeout",
     found: "a host that hangs is noticed after 5 s (2 × (500 ms + 2 s)), the objective is 1 s",
-    edits: {},
+    edits: { "app: { recoveryTime: 5s }": "app: { recoveryTime: 1s }" },
   },
   {
     code: "HF134",
