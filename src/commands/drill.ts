@@ -6,6 +6,7 @@ import { CLIENTS, HEALED } from "../drill/deadman.ts";
 import { faults as allFaults, findFault } from "../drill/faults/registry.ts";
 import { folderName, judgeFolder, type RunSummary, summaryLine } from "../drill/folder.ts";
 import { defaultTimings, type Timings } from "../drill/phases.ts";
+import { reportFile, writeReport } from "../drill/report.ts";
 import { DEFAULT_RATE, type DrillOptions, runDrill } from "../drill/run.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { renewEntryCertificate } from "../run/renew.ts";
@@ -14,10 +15,11 @@ import { openProvider, type Provider } from "../run/provider.ts";
 import { loadState, type TopologyState } from "../run/state.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
+import { report } from "./drill-report.ts";
 import { loadTopology, type LoadedTopology } from "./load.ts";
 
 export const usage =
-  "holdfast drill FAULT... | --all | analyze FOLDER [--topology FILE|BLUEPRINT] [--repeat N] [--seed N] [--rate N] [--for SECONDS] [--dry-run] [--json]";
+  "holdfast drill FAULT... | --all | analyze FOLDER | report FOLDER [OTHER] [--topology FILE|BLUEPRINT] [--repeat N] [--seed N] [--rate N] [--for SECONDS] [--dry-run] [--json]";
 
 const MAX_FAULTS = 50;
 
@@ -33,6 +35,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     "dry-run": { type: "boolean" },
     undo: { type: "string" }, // the dead man's helper; not for people
   } as const;
+  if (args[0] === "report") return report(args.slice(1), io);
   const { positionals, values } = parseCommand(args, usage, options, MAX_FAULTS);
   if (positionals[0] === "analyze") return analyze(positionals[1], io);
   const loaded = await loadTopology(values.topology, io);
@@ -103,6 +106,7 @@ export function printSummary(summary: RunSummary, io: CommandIo): ExitStatus {
   } else {
     for (const line of formatSummary(summary)) io.stdout(line);
     for (const { fault, reason } of summary.notRun) io.stdout(`${fault}: not run: ${reason}`);
+    io.stdout(`Report: ${reportFile(summary.folder)}`);
     io.stdout(`Raw history and verdict: ${summary.folder}`);
   }
   return exitStatuses[conclude(summary)];
@@ -125,6 +129,7 @@ async function analyze(argument: string | undefined, io: CommandIo): Promise<Exi
   const folder = resolve(io.cwd, argument);
   const { record, faults } = await judgeFolder(folder);
   const { topology, aborted, notRun, seed } = record;
+  await writeReport(folder, [...faults, ...notRun]);
   return printSummary({ type: "summary", topology, faults, notRun, seed, folder, aborted }, io);
 }
 

@@ -23,6 +23,8 @@ import { type GeneratorLaunch, LoadProcess } from "./load.ts";
 import type { LoadConfig } from "./loadgen/config.ts";
 import { serviceHealth } from "./health.ts";
 import { defaultTimings, type Timings } from "./phases.ts";
+import { writeReport } from "./report.ts";
+import { recordRun } from "./run-context.ts";
 import { type NotRun, notRun, runSeries, type Series } from "./series.ts";
 
 export interface DrillOptions {
@@ -76,6 +78,7 @@ export async function runDrill(options: DrillOptions): Promise<RunSummary> {
   const rate: Rate = { perSecond: options.rate ?? DEFAULT_RATE, clients: CLIENTS };
   const config = loadConfig(options, rate, turns.length);
   await createFolder(options.folder);
+  await recordRun(options.folder, options);
   const launch: GeneratorLaunch = { argv: options.generatorArgv, namespace: options.clientNamespace };
   const load = await LoadProcess.start(launch, config);
   let ran: Series;
@@ -110,6 +113,7 @@ export async function runDrill(options: DrillOptions): Promise<RunSummary> {
     filesIn(options.folder).verdict,
     `${JSON.stringify(summaryLine(summary), null, 2)}\n`,
   );
+  await writeReport(options.folder);
   return summary;
 }
 
