@@ -30,7 +30,7 @@ describe("holdfast drill report", () => {
     const io = recordedIo(drills);
     expect(await drill(["report", "a"], io)).toBe(ExitStatus.ok);
     expect(io.lines).toEqual([`Report: ${join(drills, "a/report.html")}`]);
-    expect(await readFile(join(drills, "a/report.html"), "utf8")).toContain("Drill report: privx-onprem");
+    expect(await readFile(join(drills, "a/report.html"), "utf8")).toContain("Drill report: shop");
   });
 
   it("compares two runs as text, and writes a page when asked", async () => {

