@@ -4,6 +4,8 @@ export const redisPaths = {
   /** `redis-cli` over TLS with the password; for root. */
   client: "/etc/holdfast/redis/redis-cli",
   cluster: "/etc/holdfast/redis/redis-cluster",
+  /** What the cluster script keeps: a line per node. */
+  layout: "/etc/holdfast/redis/layout",
   password: "/etc/holdfast/redis/password",
   config: (port: number): string => `/etc/redis/redis-${port}.conf`,
   data: (port: number): string => `/var/lib/redis/${port}`,

@@ -49,7 +49,7 @@ function renderHost(context: RenderContext, host: string, nodes: readonly RedisN
       ...configs,
       textFile(redisPaths.client, clientScript, { mode: 0o755 }),
       secretFile(redisPaths.password, `${secret("redis")}\n`),
-      ...(deputy ? [textFile(redisPaths.cluster, clusterScript, { mode: 0o755 })] : []),
+      ...(deputy ? keeperFiles(topology) : []),
     ],
     units: [
       // The distribution's own instance would hold the same port.
@@ -57,6 +57,7 @@ function renderHost(context: RenderContext, host: string, nodes: readonly RedisN
       ...nodes.map((node) =>
         nodeUnit(topology, node, [redisPaths.config(node.port), ...shared.map((file) => file.path)]),
       ),
+      ...(deputy ? [keeperUnit(topology)] : []),
     ],
     tasks: deputy ? [clusterTask(topology)] : [],
   };
@@ -83,6 +84,44 @@ function nodeUnit(topology: Topology, { host, port }: RedisNode, files: readonly
     serial: "redis",
   };
 }
+
+const keeperFiles = (topology: Topology): DesiredFile[] => [
+  textFile(redisPaths.cluster, clusterScript, { mode: 0o755 }),
+  textFile(redisPaths.layout, `${clusterLayout(topology)}\n`),
+  textFile(`/etc/systemd/system/${keeperName}`, keeperUnitFile),
+];
+
+/** One for the cluster; while its host is away the masters stay where they are. */
+const keeperUnit = (topology: Topology): DesiredUnit => ({
+  name: keeperName,
+  phase: Phase.dataReady,
+  state: "running",
+  files: keeperFiles(topology).map((file) => file.path),
+  onChange: "restart",
+});
+
+const keeperName = "holdfast-redis-cluster.service";
+
+const keeperUnitFile = `# Managed by Holdfast.
+[Unit]
+Description=Redis cluster: each master on its own host
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/bin/sh -c 'exec ${redisPaths.cluster} keep "$$(cat ${redisPaths.layout})"'
+Restart=always
+RestartSec=5s
+Nice=10
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_UNIX AF_INET
+
+[Install]
+WantedBy=multi-user.target
+`;
 
 function clusterTask(topology: Topology): DesiredTask {
   // An argument, not a file: a plan is made while the host still has the old files.

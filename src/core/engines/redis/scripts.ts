@@ -31,9 +31,10 @@ export function clusterLayout(topology: Topology): string {
  * its identity joins again, and masters that gathered on one host go back to their own.
  */
 export const clusterScript = `#!/bin/bash
-# Managed by Holdfast. Usage: redis-cluster check|form LAYOUT
+# Managed by Holdfast. Usage: redis-cluster check|form|keep LAYOUT
 # check  exit 0 when the cluster serves every slot and every node has its place
 # form   makes it so; may be cut anywhere and run again
+# keep   makes it so again and again, as soon as all nodes answer; does not end
 set -u
 
 # A line per node: address port shard role first-slot last-slot
@@ -135,6 +136,17 @@ serving() {
   done
 }
 
+# The same in one question, as the first node sees it: cheap enough to be asked all the time.
+settled() {
+  local nodes line address port role rest
+  nodes=$(cli "\${first%:*}" "\${first#*:}" cluster nodes) || return
+  while read -r address port _ role rest; do
+    line=$(grep " $address:$port@" <<< "$nodes") || return
+    [[ $line == *" connected"* && $line != *fail* ]] || return
+    [[ $role != master || $line == *master* ]] || return
+  done <<< "$layout"
+}
+
 read -r address port _ <<< "$layout"
 first=$address:$port
 problem=
@@ -155,8 +167,15 @@ form)
   echo "$problem" >&2
   exit 1
   ;;
+keep)
+  while sleep 5; do
+    # A host that comes back finds its masters on another: two there would fall together, and with
+    # them the majority that elects replicas.
+    settled || { look && if acquainted; then place form; else introduce; fi; }
+  done
+  ;;
 *)
-  sed -n 2,4p "$0" >&2
+  sed -n 2,5p "$0" >&2
   exit 2
   ;;
 esac
