@@ -98,6 +98,7 @@ const engineMarks = ({ inject, target }: FaultMarks): EngineMark[] =>
 export function verdictOf(scene: Scene): Record<string, unknown> {
   return {
     fault: scene.fault,
+    tier: scene.fault === "primary-kill" ? "database" : "entry",
     title: `title of ${scene.fault}`,
     target: scene.fault === "primary-kill" ? "data1" : "lb1",
     verdict: scene.verdict,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { firstOfEachKind, type JournalLine, marksIn } from "./engine-marks.ts";
+import { handling, type JournalLine, marksIn } from "./engine-marks.ts";
 
 const line = (at: number, host: string, identifier: string, message: string, unit = ""): JournalLine => ({
   at,
@@ -154,15 +154,32 @@ describe("marks of the engines, in their own words", () => {
     );
   });
 
-  it("names the first of each kind after the injection", () => {
+  it("tells how a fault was handled by its own tier's engines, in order", () => {
+    const election = "526:M 20 Nov 2026 09:19:12.243 # Failover election won: I'm the new master.";
     const marks = marksIn([
-      line(1, "lb1", "Keepalived_vrrp", "Netlink reports host0 down"),
-      line(11, "lb2", "Keepalived_vrrp", "Netlink reports host0 down"),
-      line(12, "lb1", "Keepalived_vrrp", "(entry) Entering MASTER STATE"),
+      line(1, "data1", "patroni", "WARNING: Postgresql is not running."), // before the injection
+      line(12, "data2", "redis-server", election), // of another tier
+      line(20, "app1", "haproxy", "Server database_primary/data1 is DOWN, reason: Layer6 timeout"),
+      line(21, "app1", "haproxy", "Server database_replica/data2 is UP, reason: x"), // before anybody acted
+      line(30, "data2", "patroni", "INFO: promoted self to leader by acquiring session lock"),
+      line(31, "data2", "patroni", "[9] LOG:  database system is ready to accept connections"),
+      line(40, "data1", "patroni", "INFO: Demoting self (immediate)"), // after it
     ]);
-    expect(firstOfEachKind(marks, 10).map(({ at, kind }) => [at, kind])).toEqual([
-      [11, "detect"],
-      [12, "act"],
+    const moments = (tier: string): (string | number)[][] =>
+      handling(marks, 10, tier).map(({ at, kind }) => [at, kind]);
+    expect(moments("database")).toEqual([
+      [20, "detect"],
+      [30, "act"],
+      [31, "recovered"],
     ]);
+    expect(moments("cache")).toEqual([[12, "act"]]);
+    expect(moments("app")).toEqual([
+      [20, "detect"],
+      [21, "recovered"],
+    ]);
+    expect(moments("zone").map(([at]) => at)).toEqual([12, 21]);
+    expect(handling(marks, 10, "database")[0]?.text).toBe(
+      "server database_primary/data1 is DOWN (Layer6 timeout), taken out",
+    );
   });
 });

@@ -70,7 +70,8 @@ const MAX_TEXT = 160;
 function textOf(pattern: LinePattern, match: RegExpExecArray, { unit }: JournalLine): string {
   const text = pattern.text
     .replaceAll(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? "")
-    .replaceAll("$unit", unit);
+    .replaceAll("$unit", unit)
+    .replace(" )", ")"); // a group that did not match
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text;
 }
 
@@ -81,7 +82,27 @@ const isExit = ({ identifier, message }: JournalLine): boolean =>
 const isEngineUnit = (unit: string): boolean =>
   /^(haproxy|keepalived|nginx|patroni|etcd|holdfast-agent|redis-server@\d+)\.service$/.test(unit);
 
-/** The first mark of each kind at or after `from`: how the fault was handled, in four moments. */
-export function firstOfEachKind(marks: readonly EngineMark[], from: number): EngineMark[] {
-  return markKinds.flatMap((kind) => marks.find((mark) => mark.kind === kind && mark.at >= from) ?? []);
+/** Engines whose marks tell how a fault of the tier was handled; of another tier: all. */
+const enginesOfTier: ReadonlyMap<string, readonly string[]> = new Map([
+  ["entry", ["keepalived", "agent", "haproxy", "systemd"]],
+  ["app", ["haproxy", "systemd"]],
+  ["database", ["patroni", "postgres", "haproxy", "systemd"]],
+  ["coordination", ["etcd", "patroni", "systemd"]],
+  ["cache", ["redis", "systemd"]],
+]);
+
+/**
+ * How a fault was handled, in at most four moments: the first act after `from`, the first detection and
+ * the first decision before it, the first recovery after it. Without an act: the first of each.
+ */
+export function handling(marks: readonly EngineMark[], from: number, tier: string): EngineMark[] {
+  const engines = enginesOfTier.get(tier);
+  const own = marks.filter(({ at, engine }) => at >= from && (engines?.includes(engine) ?? true));
+  const act = own.find(({ kind }) => kind === "act");
+  return markKinds.flatMap((kind) => {
+    if (kind === "act") return act ?? [];
+    const inOrder = ({ at }: EngineMark): boolean =>
+      act === undefined || (kind === "recovered" ? at >= act.at : at <= act.at);
+    return own.find((mark) => mark.kind === kind && inOrder(mark)) ?? [];
+  });
 }

@@ -1,6 +1,6 @@
 /** Everything about one fault: the worst injection in full, every repeat beside it. */
 import { seconds } from "../../checks/tiers.ts";
-import { firstOfEachKind } from "../engine-marks.ts";
+import { handling } from "../engine-marks.ts";
 import { outagesByClass, type Interval } from "../outages.ts";
 import { percentilesIn } from "./bins.ts";
 import { faultFigure } from "./figure.ts";
@@ -40,7 +40,7 @@ export function faultSection(group: FaultGroup, writeTimes: ReadonlyMap<string, 
 
 /** The story in a few lines: against what it was judged, how it was handled, what is to be said. */
 function account({ result, engineMarks }: Injection, marks: FaultMarks): Html {
-  const first = firstOfEachKind(engineMarks, marks.inject);
+  const first = handling(engineMarks, marks.inject, result.tier);
   const steps = first.map(
     (mark) =>
       html`<li>

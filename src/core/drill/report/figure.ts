@@ -1,5 +1,5 @@
 /** The picture of one injection: phases, the engines' marks, outages, service and latency on one time axis. */
-import { firstOfEachKind } from "../engine-marks.ts";
+import { handling } from "../engine-marks.ts";
 import type { RequestRecord } from "../history.ts";
 import { lengthOf, outagesByClass } from "../outages.ts";
 import { bin, type Binned } from "./bins.ts";
@@ -32,7 +32,7 @@ export function faultFigure(injection: Injection, id: string): Html | null {
   const [reads, writes] = [of(false), of(true)];
   const panels = [
     phases(frame, marks),
-    marksPanel(frame, marks, injection.engineMarks),
+    marksPanel(frame, injection.engineMarks, handling(injection.engineMarks, marks.inject, result.tier)),
     outages(frame, marks, records),
     observed(frame, injection.lines),
     served(reads, "reads served"),
@@ -63,7 +63,7 @@ export function faultFigure(injection: Injection, id: string): Html | null {
 
 function describe({ result, engineMarks }: Injection, marks: FaultMarks): string {
   const at = (time: number): string => offset(time - marks.inject);
-  const engines = firstOfEachKind(engineMarks, marks.inject).map(
+  const engines = handling(engineMarks, marks.inject, result.tier).map(
     (mark) => `${mark.kind} at ${at(mark.at)} by ${mark.engine} on ${mark.host} (${mark.text})`,
   );
   return [
@@ -118,7 +118,7 @@ function phases(frame: Frame, marks: FaultMarks): Panel {
     { name: "injected", at: marks.inject },
     { name: marks.tookEffect ? "effect proven" : "no effect found", at: marks.prove },
     { name: "heal", at: marks.heal },
-    { name: "healthy", at: marks.recovered },
+    { name: marks.notRecovered === null ? "healthy" : "given up", at: marks.recovered },
   ];
   const ends = [0, 0]; // where the last label of each row ends
   const labels = moments.map(({ name, at }) => {

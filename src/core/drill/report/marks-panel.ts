@@ -1,9 +1,8 @@
 /** The engines' own account in a picture: a lane per host and engine, a shape per kind of mark. */
-import { type EngineMark, firstOfEachKind, type MarkKind, markKinds } from "../engine-marks.ts";
+import { type EngineMark, type MarkKind, markKinds } from "../engine-marks.ts";
 import type { Panel } from "./figure.ts";
 import { type Frame, LEFT, PLOT_END, xOf } from "./frame.ts";
 import { html, type Html } from "./html.ts";
-import type { FaultMarks } from "./model.ts";
 import { offset } from "./words.ts";
 
 const LANE = 15;
@@ -13,14 +12,18 @@ const MAX_LANES = 14;
 export const laneLabel = (text: string, y: number): Html =>
   html`<text class="lane" x="0" y="${y}">${text}</text>`;
 
-export function marksPanel(frame: Frame, marks: FaultMarks, engineMarks: readonly EngineMark[]): Panel {
+/** @param key marks that are drawn larger */
+export function marksPanel(
+  frame: Frame,
+  engineMarks: readonly EngineMark[],
+  key: readonly EngineMark[],
+): Panel {
   const shown = engineMarks.filter(({ at }) => at >= frame.from && at <= frame.to);
   const lanes = [...Map.groupBy(shown, ({ host, engine }) => `${host} ${engine}`)];
-  const first = new Set(firstOfEachKind(shown, marks.inject));
   const rows = lanes.slice(0, MAX_LANES).map(([name, all], index) => {
     const y = index * LANE + 8;
     const glyphs = all.map((mark) =>
-      glyph(mark, xOf(frame, mark.at), y, first.has(mark) ? 5.5 : 3.6, marks.inject),
+      glyph(mark, xOf(frame, mark.at), y, key.includes(mark) ? 5.5 : 3.6, frame.zero),
     );
     return html`${laneLabel(name, y + 4)}<path class="rail" d="M${LEFT} ${y}H${PLOT_END}" />${glyphs}`;
   });

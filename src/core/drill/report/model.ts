@@ -37,6 +37,8 @@ export interface RunContext {
 /** One injection of one fault, as judged. */
 export interface Result {
   readonly fault: string;
+  /** "" where an older version did not record it. */
+  readonly tier: string;
   readonly title: string;
   readonly target: string;
   readonly verdict: ReportVerdict;

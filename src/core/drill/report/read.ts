@@ -15,6 +15,7 @@ export function readResult(value: unknown): Result | null {
   const reason = text("reason");
   return {
     fault,
+    tier: text("tier"),
     title: text("title") || fault,
     target: text("target"),
     verdict: verdict as ReportVerdict,
