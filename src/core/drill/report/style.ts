@@ -64,7 +64,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .reasons{font-weight:600}
 .steps{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:8px}
 .steps li{border-left:3px solid var(--line);padding-left:9px}
-.steps .note{display:block;line-height:1.35}
+.steps .note{display:block;overflow-wrap:anywhere;line-height:1.35}
 .fault{margin-bottom:36px}
 figure{margin:0 0 14px}
 figcaption{font-size:13px;color:var(--soft);display:flex;flex-wrap:wrap;gap:2px 16px}
