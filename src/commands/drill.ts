@@ -5,9 +5,10 @@ import { conclude, type DrillConclusion, formatSummary } from "../core/drill/sum
 import { CLIENTS, HEALED } from "../drill/deadman.ts";
 import { faults as allFaults, findFault } from "../drill/faults/registry.ts";
 import { folderName, judgeFolder, type RunSummary, summaryLine } from "../drill/folder.ts";
+import { DEFAULT_RATE } from "../drill/load-config.ts";
 import { defaultTimings, type Timings } from "../drill/phases.ts";
 import { reportFile, writeReport } from "../drill/report.ts";
-import { DEFAULT_RATE, type DrillOptions, runDrill } from "../drill/run.ts";
+import { type DrillOptions, runDrill } from "../drill/run.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { renewEntryCertificate } from "../run/renew.ts";
 import { takeLock } from "../run/lock.ts";

@@ -25,6 +25,7 @@ export interface DrillRecord {
 export const filesIn = (folder: string) => ({
   history: join(folder, "history.jsonl"),
   readBack: join(folder, "readback.jsonl"),
+  observations: join(folder, "observations.jsonl"),
   marks: join(folder, "marks.json"),
   verdict: join(folder, "verdict.json"),
 });

@@ -143,6 +143,9 @@ beforeEach(async () => {
   const topology = blueprint("privx-onprem", (file) => {
     file.entry.address.vip = "127.0.0.1";
     file.entry.ports = { https: server.port };
+    // what the server of these tests knows
+    const { read, write, readBack } = file.app.workload;
+    file.app.workload = { read, write, readBack };
   });
   lab = new FakeLab();
   options = {

@@ -1,10 +1,7 @@
 /** A whole drill: one load over all its faults, one read-back at the end, one verdict per fault. */
-import { randomBytes } from "node:crypto";
 import { turnsOf } from "../core/drill/order.ts";
-import type { Rate } from "../core/drill/schedule.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
-import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import type { Machine, Reporter } from "../ports.ts";
 import { createDeadMan } from "./deadman.ts";
 import { recordMarks } from "./collect-marks.ts";
@@ -20,6 +17,7 @@ import {
   writeRecord,
 } from "./folder.ts";
 import { type GeneratorLaunch, LoadProcess } from "./load.ts";
+import { loadConfigOf, observeConfigOf } from "./load-config.ts";
 import type { LoadConfig } from "./loadgen/config.ts";
 import { serviceHealth } from "./health.ts";
 import { defaultTimings, type Timings } from "./phases.ts";
@@ -42,7 +40,7 @@ export interface DrillOptions {
   readonly repeat?: number;
   /** Shuffles each round; null or absent: the order given. */
   readonly seed?: number | null;
-  /** Requests per second over all clients; default 200. */
+  /** Requests per second over all clients; default 500. */
   readonly rate?: number;
   readonly reporter: Reporter;
   /** How to start the load generator: [node, bundle, "loadgen"]. */
@@ -59,8 +57,6 @@ export interface DrillOptions {
   readonly timings?: Timings;
 }
 
-export const DEFAULT_RATE = 200;
-const CLIENTS = 20;
 /** Per fault, far above what any takes: the load ends by itself even if everything else hangs. */
 const LIMIT_PER_FAULT_MS = 10 * 60_000;
 const READ_BACK_LIMIT_MS = 60_000;
@@ -75,12 +71,15 @@ const READ_BACK_PER_FAULT_MS = 5000;
  */
 export async function runDrill(options: DrillOptions): Promise<RunSummary> {
   const { turns, left } = plannedTurns(options);
-  const rate: Rate = { perSecond: options.rate ?? DEFAULT_RATE, clients: CLIENTS };
-  const config = loadConfig(options, rate, turns.length);
+  const { topology, apiToken, folder, rate } = options;
+  const { caCertificate } = options.pki;
+  const limitMs = turns.length * LIMIT_PER_FAULT_MS;
+  const target = { topology, caCertificate, apiToken, folder, rate, limitMs };
+  const config = loadConfigOf(target);
   await createFolder(options.folder);
   await recordRun(options.folder, options);
   const launch: GeneratorLaunch = { argv: options.generatorArgv, namespace: options.clientNamespace };
-  const load = await LoadProcess.start(launch, config);
+  const load = await LoadProcess.start(launch, config, observeConfigOf(target, config));
   let ran: Series;
   try {
     ran = await runSeries(turns, seriesTools(options, load));
@@ -89,7 +88,7 @@ export async function runDrill(options: DrillOptions): Promise<RunSummary> {
   }
   const record: DrillRecord = {
     topology: options.topology.name,
-    rate,
+    rate: config.rate,
     seed: options.seed ?? null,
     repeat: options.repeat ?? 1,
     ...withEnd({ ...ran, notRun: [...left, ...ran.notRun] }, load.now()),
@@ -165,30 +164,3 @@ const withEnd = (ran: Series, end: number): Series => ({
   ...ran,
   faults: ran.faults.map((marks, index) => (index === ran.faults.length - 1 ? { ...marks, end } : marks)),
 });
-
-function loadConfig(options: DrillOptions, rate: Rate, faults: number): LoadConfig {
-  const { entry, app, name } = options.topology;
-  if (app.workload === undefined) {
-    throw new HoldfastError(`topology ${name} does not say what a drill may send`, {
-      fix: "add `app.workload` with `read`, `write` and `readBack`",
-      exitStatus: ExitStatus.usage,
-    });
-  }
-  const files = filesIn(options.folder);
-  return {
-    mode: "load",
-    origin: `https://${entry.address.vip}:${entry.ports.https}`,
-    domain: entry.domain ?? null,
-    // An operator's own certificate is signed by somebody whom the system knows.
-    ca: entry.tls.source === "generated" ? options.pki.caCertificate : null,
-    token: options.apiToken,
-    workload: app.workload,
-    rate,
-    connectTimeoutMs: 500,
-    responseTimeoutMs: 15_000,
-    limitMs: faults * LIMIT_PER_FAULT_MS,
-    run: randomBytes(6).toString("hex"),
-    historyFile: files.history,
-    readBackFile: files.readBack,
-  };
-}
