@@ -211,7 +211,10 @@ test("a drill: what clients saw of each fault, kept in its folder and judged aga
     "engine-marks.jsonl",
     "history.jsonl",
     "marks.json",
+    "observations.jsonl",
     "readback.jsonl",
+    "report.html",
+    "run.json",
     "verdict.json",
   ]);
   expect((await judgeFolder(options.folder)).faults).toEqual(summary.faults);
