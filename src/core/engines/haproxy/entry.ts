@@ -36,6 +36,8 @@ function frontendSection(topology: Topology): string {
     "timeout http-request 10s",
     "timeout http-keep-alive 60s",
     "option clitcpka",
+    "# a reload must not close a connection into which a client is just sending its next request",
+    "option idle-close-on-response",
     "",
     "# what a client says about itself here is not to be believed",
     ...forwardedHeaders.map((name) => `http-request del-header ${name}`),
