@@ -2,6 +2,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseHistory, parseReadBack } from "../core/drill/history.ts";
+import { parseObservations } from "../core/drill/observations.ts";
 import { type Evidence, type FaultResult, judge, type Marks } from "../core/drill/judge.ts";
 import { type Rate, spacingMs } from "../core/drill/schedule.ts";
 import type { DrillSummary } from "../core/drill/summary.ts";
@@ -78,6 +79,7 @@ export async function judgeFolder(
   const evidence = {
     history: parseHistory(await readPart(files.history, folder)),
     readBack: parseReadBack(await readFile(files.readBack, "utf8").catch(() => "")),
+    observations: parseObservations(await readFile(files.observations, "utf8").catch(() => "")),
     samplingMs: spacingMs(record.rate),
     samplingMsByClass: { "read-fresh": spacingMs(record.rate, "read-fresh") },
   };

@@ -17,6 +17,12 @@ export type RequestClass = (typeof requestClasses)[number];
  */
 export type Outcome = "ok" | "failed" | "unknown";
 
+/**
+ * `error` of a request that the generator left out, because held-up ones had taken all connections that
+ * its client may open: it says nothing of the service, and so counts neither as served nor as failed.
+ */
+export const SKIPPED = "NO_CONNECTION";
+
 const recordSchema = z.strictObject({
   seq: z.int().min(0),
   class: z.enum(requestClasses),

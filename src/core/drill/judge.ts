@@ -1,5 +1,7 @@
 /** The verdict on one fault, from the recorded history: pure, so that a stored run can be judged again. */
-import type { ReadBack, RequestClass, RequestRecord } from "./history.ts";
+import { type ReadBack, type RequestClass, type RequestRecord, SKIPPED } from "./history.ts";
+import type { Observation } from "./observations.ts";
+import { judgeObserved, type ObservedResult } from "./observed.ts";
 import { type Interval, isIn, lengthOf, outagesByClass, union } from "./outages.ts";
 
 export type Verdict = "pass" | "fail" | "inconclusive";
@@ -60,8 +62,8 @@ export interface FaultResult {
   readonly sendLagInLongestMs?: number;
   /** Latency of served requests, counted from when they were due. */
   readonly latencyMsByClass?: Readonly<Record<RequestClass, Latency>>;
-  /** Requests among `failed` that no connection was free for: held-up ones had taken all that a client may open. */
-  readonly withoutConnection?: number;
+  /** Requests that the generator left out (`SKIPPED`); not among `requests`. */
+  readonly skipped?: number;
   readonly failed: number;
   readonly unknown: number;
   /** Spacing of one client's requests: outages are known to about this. */
@@ -74,6 +76,8 @@ export interface FaultResult {
   readonly duplicateWrites: readonly string[];
   /** Acknowledged writes that could not be read back, so that nothing is known of them. */
   readonly unverifiedWrites: number;
+  /** Probes, long-lived connections, caches, the trail; absent where nothing was observed. */
+  readonly observed?: ObservedResult;
 }
 
 /** The true value lies in it, ends included, ms. */
@@ -95,6 +99,7 @@ export interface Evidence {
   readonly readBack: readonly ReadBack[];
   readonly samplingMs: number;
   /** Where classes sample differently; `samplingMs` for those that are not in it. */
+  readonly observations?: readonly Observation[];
   readonly samplingMsByClass?: Partial<Readonly<Record<RequestClass, number>>>;
 }
 
@@ -115,7 +120,8 @@ const rank = (sorted: readonly number[], fraction: number): number =>
  */
 export function judge(evidence: Evidence, marks: Marks, objectives: Objectives): FaultResult {
   const measured = { ...measureRequests(evidence, marks), ...measureWrites(evidence, marks) };
-  const { verdict, reasons } = verdictOf(measured, marks, objectives);
+  const observed = measureObserved(evidence, marks);
+  const { verdict, reasons } = verdictOf({ ...measured, ...observed }, marks, objectives);
   return {
     fault: marks.fault,
     tookEffect: marks.tookEffect,
@@ -126,7 +132,21 @@ export function judge(evidence: Evidence, marks: Marks, objectives: Objectives):
     target: marks.target,
     proof: marks.proof,
     reasons,
+    ...observed,
   };
+}
+
+function measureObserved(
+  { observations = [], readBack }: Evidence,
+  marks: Marks,
+): Pick<FaultResult, "observed"> {
+  if (observations.length === 0) return {};
+  const { inject, baseline, end } = marks;
+  const [window, segment] = [
+    { from: inject, to: end },
+    { from: baseline, to: end },
+  ];
+  return { observed: judgeObserved(observations, readBack, window, segment) };
 }
 
 type RequestMeasures = ReturnType<typeof measureRequests>;
@@ -141,7 +161,8 @@ function measureRequests(evidence: Evidence, marks: Marks) {
   const longestOutageMsByClass = ofClasses((requestClass) =>
     round(Math.max(0, ...(byClass.get(requestClass) ?? []).map(lengthOf))),
   );
-  const records = history.filter((record) => isIn(record, window));
+  const due = history.filter((record) => isIn(record, window));
+  const records = due.filter((record) => record.error !== SKIPPED);
   const sendLagInLongestMs = sendLagIn(longest, records);
   const count = (test: (record: RequestRecord) => boolean): number => records.filter(test).length;
   return {
@@ -156,8 +177,10 @@ function measureRequests(evidence: Evidence, marks: Marks) {
     longestOutageMsByClass,
     longestOutageRangeMs: rangeOf(longest, evidence, sendLagInLongestMs),
     sendLagInLongestMs,
-    latencyMsByClass: ofClasses((requestClass) => latencyOf(records, requestClass)),
-    withoutConnection: count((record) => record.error === "NO_CONNECTION"),
+    latencyMsByClass: ofClasses((requestClass) =>
+      latencyOf(due.filter((record) => record.class === requestClass)),
+    ),
+    skipped: due.length - records.length,
     samplingMs,
     sendLagP99Ms: round(
       percentile(
@@ -214,18 +237,39 @@ function sendLagIn(longest: Longest, records: readonly RequestRecord[]): number 
   return late > SEND_LAG_LIMIT_MS ? round(late) : 0;
 }
 
-function latencyOf(records: readonly RequestRecord[], requestClass: RequestClass): Latency {
-  const sorted = records
-    .filter((record) => record.class === requestClass && record.outcome === "ok")
-    .map((record) => record.done - record.intended)
-    .sort((a, b) => a - b);
+/**
+ * A skipped request would have waited with those that had taken its connections: until the next answer to
+ * its client. Left out, it would make a hang look better than it was (coordinated omission).
+ */
+export function latencyOf(own: readonly RequestRecord[]): Latency {
+  const latencies = own
+    .filter((record) => record.outcome === "ok")
+    .map((record) => record.done - record.intended);
+  const skipped = own.filter((record) => record.error === SKIPPED);
+  if (skipped.length > 0) latencies.push(...waitsOf(skipped, own));
+  const sorted = latencies.sort((a, b) => a - b);
   const at = (fraction: number): number => round(rank(sorted, fraction));
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 
+function waitsOf(skipped: readonly RequestRecord[], records: readonly RequestRecord[]): number[] {
+  const answers = new Map<number, number[]>();
+  for (const { client, outcome, done } of records) {
+    if (outcome !== "ok") continue;
+    const known = answers.get(client);
+    if (known === undefined) answers.set(client, [done]);
+    else known.push(done);
+  }
+  for (const times of answers.values()) times.sort((a, b) => a - b);
+  return skipped.flatMap(({ client, intended }) => {
+    const next = answers.get(client)?.find((done) => done >= intended);
+    return next === undefined ? [] : [next - intended];
+  });
+}
+
 function measureWrites({ history, readBack }: Evidence, marks: Marks) {
   const inSegment = (time: number): boolean => time >= marks.baseline && time < marks.end;
-  const writes = readBack.filter((write) => inSegment(write.intended));
+  const writes = readBack.filter((write) => write.of === undefined && inSegment(write.intended));
   const acknowledged = writes.filter((write) => write.outcome === "ok");
   const lost = acknowledged.filter((write) => write.found === "absent" || write.found === "other");
   const acknowledgedWrites = history.filter(
@@ -243,7 +287,7 @@ function measureWrites({ history, readBack }: Evidence, marks: Marks) {
 }
 
 function verdictOf(
-  measured: RequestMeasures & WriteMeasures,
+  measured: RequestMeasures & WriteMeasures & Pick<FaultResult, "observed">,
   marks: Marks,
   objectives: Objectives,
 ): { verdict: Verdict; reasons: string[] } {
@@ -252,6 +296,12 @@ function verdictOf(
   const doubts: string[] = [];
   if (objectives.noDataLoss && measured.acknowledgedWritesLost > 0) {
     certain.push(`${measured.acknowledgedWritesLost} acknowledged writes are lost; the objective is none`);
+  }
+  const trail = measured.observed?.trail;
+  if (objectives.noDataLoss && trail !== undefined && trail !== null && trail.lost.length > 0) {
+    certain.push(
+      `${trail.lost.length} acknowledged entries of the audit trail are lost; the objective is none`,
+    );
   }
   if (marks.notRecovered !== null) certain.push(`not healthy again: ${marks.notRecovered}`);
   if (measured.longestOutageMs > objectives.recoveryTimeMs) {
@@ -277,6 +327,9 @@ function verdictOf(
   }
   if (measured.unverifiedWrites > 0) {
     doubts.push(`${measured.unverifiedWrites} acknowledged writes could not be read back`);
+  }
+  if (trail !== undefined && trail !== null && trail.unverified > 0) {
+    doubts.push(`${trail.unverified} acknowledged entries of the audit trail could not be read back`);
   }
   const reasons = [...certain, ...missed, ...doubts];
   // A missed time seen by a late generator, or under a fault that was none, proves nothing.

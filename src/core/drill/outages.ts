@@ -1,7 +1,7 @@
 /**
  * Outages as clients saw them, from the history alone (docs/drill.md has the definitions in words).
  */
-import { requestClasses, type RequestClass, type RequestRecord } from "./history.ts";
+import { requestClasses, type RequestClass, type RequestRecord, SKIPPED } from "./history.ts";
 
 /** An answer later than this after the intended send time is an outage while it lasts. */
 export const SLOW_MS = 250;
@@ -16,7 +16,7 @@ export const lengthOf = ({ from, to }: Interval): number => to - from;
 
 /** True when the client was not served in time. */
 export const isBad = (record: RequestRecord): boolean =>
-  record.outcome !== "ok" || record.done - record.intended > SLOW_MS;
+  record.outcome === "ok" ? record.done - record.intended > SLOW_MS : record.error !== SKIPPED;
 
 /** Union of intervals, in order; touching ones become one. */
 export function union(intervals: readonly Interval[]): Interval[] {

@@ -1,6 +1,7 @@
 /** One virtual client: its own cookies (so its own sticky app host) and its own connections. */
 import type { SecureContext } from "node:tls";
 import type { Client, Dispatcher } from "undici";
+import { SKIPPED } from "../../core/drill/history.ts";
 import type { ClientConfig } from "./config.ts";
 import { Connections } from "./connections.ts";
 
@@ -25,7 +26,7 @@ export interface Answer {
 
 const MAX_BODY = 4 * 1024 * 1024;
 
-const NOT_SENT: Answer = { sent: false, status: null, timedOut: false, error: "NO_CONNECTION", body: "" };
+const NOT_SENT: Answer = { sent: false, status: null, timedOut: false, error: SKIPPED, body: "" };
 
 export class VirtualClient {
   readonly #config: ClientConfig;
@@ -36,28 +37,22 @@ export class VirtualClient {
 
   /**
    * @param trust from `trustOf`, shared by all clients
-   * @param clients how many clients share the limits on connections
+   * @param clients how many share the limits on connections
    * @param fresh every request on a new connection
    */
   constructor(config: ClientConfig, trust: SecureContext, clients: number, fresh = false) {
     this.#config = config;
     this.#fresh = fresh;
-    this.#connections = new Connections(config, trust, clients);
+    this.#connections = new Connections(config, trust, { clients, resume: !fresh });
     this.#headers = this.#makeHeaders();
   }
 
-  /** Never rejects: whatever happens to a request is its answer. Settles within the wait and both timeouts. */
+  /** Never rejects: whatever happens to a request is its answer. Settles within both timeouts. */
   send(request: Request): Promise<Answer> {
     return new Promise((resolve) => {
-      if (this.#fresh) {
-        const connection = this.#connections.open();
-        this.#dispatch(connection, request, resolve, () => this.#connections.drop(connection));
-        return;
-      }
-      this.#connections.take((connection) => {
-        if (connection === null) resolve(NOT_SENT);
-        else this.#dispatch(connection, request, resolve, () => this.#connections.give(connection));
-      });
+      const connection = this.#fresh ? this.#connections.open() : this.#connections.take();
+      if (connection === null) resolve(NOT_SENT);
+      else this.#dispatch(connection, request, resolve);
     });
   }
 
@@ -65,12 +60,7 @@ export class VirtualClient {
     await this.#connections.close();
   }
 
-  #dispatch(
-    connection: Client,
-    request: Request,
-    resolve: (answer: Answer) => void,
-    release: () => void,
-  ): void {
+  #dispatch(connection: Client, request: Request, resolve: (answer: Answer) => void): void {
     let controller: Dispatcher.DispatchController | undefined;
     let status: number | null = null;
     let timedOut = false;
@@ -99,13 +89,19 @@ export class VirtualClient {
       },
       onResponseEnd: () => {
         settle(status, null);
-        release();
+        this.#release(connection);
       },
       onResponseError: (_, error) => {
         settle(null, kindOf(error));
-        release();
+        if (controller === undefined && !timedOut) this.#connections.failed(connection);
+        else this.#release(connection);
       },
     });
+  }
+
+  #release(connection: Client): void {
+    if (this.#fresh) this.#connections.drop(connection);
+    else this.#connections.give(connection);
   }
 
   #options({ method, path, body }: Request): Dispatcher.DispatchOptions {

@@ -4,19 +4,23 @@ import { buildConnector, Client } from "undici";
 import type { ClientConfig } from "./config.ts";
 
 /**
- * New kept-alive connections per second over all clients, beyond `BURST` of each. Up to that rate every
- * request that finds all connections busy gets one of its own. A service that hangs at 5,000/s would
- * otherwise be met with 5,000 TLS handshakes a second, and the generator would measure itself.
+ * New kept-alive connections per second over all clients, beyond `BURST` of each. A request that finds all
+ * connections busy gets a new one within this rate, and is left out beyond it: a service that hangs would
+ * otherwise be met with a TLS handshake for every request, and the generator would measure itself. At 500/s
+ * half of the requests meet the hang then, at 5,000/s a twentieth: more than enough to see it begin and end.
  */
-const OPENED_PER_SECOND = 500;
-/** What a browser opens to one host. */
-const BURST = 6;
+const OPENED_PER_SECOND = 250;
+/** Connections that a client may open at once: more, and the handshakes of all clients would fall together. */
+const BURST = 2;
 /** Over all clients; well below what an entry host of the smallest size accepts. */
-const MAX_OPEN = 2000;
-/** A request waits so long for a connection: it is late by then anyway (`SLOW_MS`). */
-const WAIT_MS = 250;
+const MAX_OPEN = 1000;
 
-type User = (connection: Client | null) => void;
+export interface Sharing {
+  /** How many clients share the limits. */
+  readonly clients: number;
+  /** TLS sessions are resumed, as browsers do it; a new visitor has none. */
+  readonly resume: boolean;
+}
 
 export class Connections {
   readonly #origin: string;
@@ -25,47 +29,29 @@ export class Connections {
   readonly #max: number;
   readonly #free: Client[] = [];
   readonly #all = new Set<Client>();
-  readonly #waiting = new Set<User>();
   #allowed = BURST;
   #countedAt = performance.now();
 
   /**
    * @param trust from `trustOf`, shared by all clients: parsing the CA for each connection costs more than
    * the rest of its handshake
-   * @param clients how many share the limits
    */
-  constructor(config: ClientConfig, trust: SecureContext, clients: number) {
+  constructor(config: ClientConfig, trust: SecureContext, { clients, resume }: Sharing) {
     this.#origin = config.origin;
-    this.#connector = connectorWithTimeout(config.connectTimeoutMs, trust);
+    this.#connector = connectorWithTimeout(config.connectTimeoutMs, trust, resume);
     this.#perMs = OPENED_PER_SECOND / 1000 / clients;
     this.#max = Math.max(BURST, Math.floor(MAX_OPEN / clients));
   }
 
-  /** Calls `use` with a connection that nobody else uses, at once where possible; with null when none came in time. */
-  take(use: User): void {
-    const connection = this.#free.pop() ?? (this.#mayOpen() ? this.open() : undefined);
-    if (connection !== undefined) {
-      use(connection);
-      return;
-    }
-    const user: User = (given) => {
-      clearTimeout(timer);
-      this.#waiting.delete(user);
-      use(given);
-    };
-    const timer = setTimeout(() => user(this.#mayOpen() ? this.open() : null), WAIT_MS);
-    this.#waiting.add(user);
+  /** @returns a connection that nobody else uses, null where the limits allow no more */
+  take(): Client | null {
+    return this.#free.pop() ?? (this.#mayOpen() ? this.open() : null);
   }
 
   /** The request on it has ended, however. */
   give(connection: Client): void {
-    if (!connection.stats.connected) {
-      this.drop(connection);
-      return; // who waits gets one of those that still work, or opens one when its time is up
-    }
-    const [next] = this.#waiting;
-    if (next === undefined) this.#free.push(connection);
-    else next(connection);
+    if (connection.stats.connected) this.#free.push(connection);
+    else this.drop(connection);
   }
 
   /** A connection for one request, outside all limits: the schedule limits those. */
@@ -81,6 +67,12 @@ export class Connections {
       this.drop(connection);
     });
     return connection;
+  }
+
+  /** A connection that was never made cost no handshake: another may be tried in its place. */
+  failed(connection: Client): void {
+    this.drop(connection);
+    this.#allowed = Math.min(BURST, this.#allowed + 1);
   }
 
   drop(connection: Client): void {
@@ -106,9 +98,12 @@ export const trustOf = ({ ca }: Pick<ClientConfig, "ca">): SecureContext =>
   createSecureContext(ca === null ? {} : { ca });
 
 /** TCP and TLS within the limit; undici rounds a connect timeout of 500 ms up to as much as a second. */
-function connectorWithTimeout(limitMs: number, secureContext: SecureContext): buildConnector.connector {
-  // Nobody resumes a TLS session: a new visitor has none.
-  const connect = buildConnector({ timeout: 0, secureContext, maxCachedSessions: 0 });
+function connectorWithTimeout(
+  limitMs: number,
+  secureContext: SecureContext,
+  resume: boolean,
+): buildConnector.connector {
+  const connect = buildConnector({ timeout: 0, secureContext, maxCachedSessions: resume ? 1 : 0 });
   return (options, callback) => {
     const done: buildConnector.Callback = (...result) => {
       clearTimeout(timer);

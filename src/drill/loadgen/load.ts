@@ -1,5 +1,5 @@
 /** Open-loop load at a constant rate: what is due is sent, whatever became of what was sent before. */
-import { formatLine, type Outcome, type RequestClass, valueOf } from "../../core/drill/history.ts";
+import { formatLine, type Outcome, type RequestClass, SKIPPED, valueOf } from "../../core/drill/history.ts";
 import { outcomeOf } from "../../core/drill/outcome.ts";
 import { classOf, clientOf, clientsIn, intendedAt } from "../../core/drill/schedule.ts";
 import { VirtualClient, type Answer, type Request } from "./client.ts";
@@ -133,7 +133,7 @@ class Generator {
   ): void {
     const outcome = outcomeOf({ write: request.id !== null, sent: left, status, timedOut });
     this.#inFlight.delete(request.seq);
-    this.#counts[outcome]++;
+    if (error !== SKIPPED) this.#counts[outcome]++;
     this.#history.write(
       formatLine({
         ...request,
