@@ -42,7 +42,9 @@ async function benchCase(rate: number, one: (typeof cases)[number]): Promise<num
     const why = excuse(measured, figures.filter(isOff));
     if (why !== null && ++busy < TRIES) continue;
     if (why !== null) {
-      console.log(`  ?  ${one.name}: ${why}, ${TRIES} times`);
+      console.log(
+        `  ?  ${one.name}: ${why}, ${TRIES} times; last: ${figures.filter(isOff).map(say).join(", ")}`,
+      );
       return 1;
     }
     run++;
@@ -65,6 +67,10 @@ async function benchCase(rate: number, one: (typeof cases)[number]): Promise<num
     );
   }
   return off.length === 0 ? 0 : 1;
+}
+
+function say({ what, measured, truth, allowed }: Figure): string {
+  return `${what}: measured ${measured.toFixed(1)}, truth ${truth.toFixed(1)}, allowed ± ${allowed}`;
 }
 
 function error({ measured, truth }: Figure): number {

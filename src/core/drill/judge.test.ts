@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { ReadBack, RequestRecord } from "./history.ts";
-import { type Evidence, judge, type Marks, type Objectives, percentile } from "./judge.ts";
+import { type ReadBack, type RequestRecord, SKIPPED } from "./history.ts";
+import { type Evidence, judge, type Marks, type Objectives } from "./judge.ts";
+import { percentile } from "./statistics.ts";
 
 const marks: Marks = {
   fault: "app-kill",
@@ -293,6 +294,32 @@ describe("what is known of a figure", () => {
     expect(result.longestOutageRangeMs?.low).toBe(0);
     const slowToo = evidenceOf((r) => (within(2000, 2050, r) ? { sent: 2100, done: 4005 } : {}));
     expect(judge(slowToo, marks, objectives).verdict).toBe("fail");
+  });
+
+  test("requests that were left out are neither served nor failed, and widen what is known", () => {
+    // Of client 0 nothing was sent from 2.3 to 3.2 s but at 2.7 s; until 2.7 s it was refused.
+    const skips: Change = (r) => {
+      if (r.client !== 0) return {};
+      if (within(2000, 2300, r)) return refused(r);
+      if (r.intended === 2700 || !within(2300, 3200, r)) return {};
+      return { outcome: "failed", status: null, error: SKIPPED, sent: r.intended, done: r.intended };
+    };
+    const result = judge(evidenceOf(skips), marks, { ...objectives, noIdempotentFailures: true });
+    expect(result).toMatchObject({ skipped: 8, failedRequests: 3, longestOutageMsByClass: { read: 705 } });
+    expect(result.longestOutageRangeMs).toEqual({ low: 205, high: 805 });
+  });
+
+  test("a request that was left out while others hung would have waited with them", () => {
+    const evidence = evidenceOf((r) => {
+      if (!within(2000, 3000, r)) return {};
+      if (r.intended < 2100) return { done: 3000 };
+      return { outcome: "failed", status: null, error: SKIPPED, done: r.intended };
+    });
+    const { latencyMsByClass, longestOutageMs } = judge(evidence, marks, objectives);
+    expect(longestOutageMs).toBe(1000);
+    // A tenth of the window's requests, evenly from 1,000 ms down.
+    expect(latencyMsByClass?.write.p99).toBeGreaterThan(850);
+    expect(latencyMsByClass?.write.p90).toBeGreaterThan(200);
   });
 
   test("latency by class counts from when a request was due, served ones only", () => {

@@ -1,13 +1,10 @@
 /** The verdict on one fault, from the recorded history: pure, so that a stored run can be judged again. */
-import { type ReadBack, type RequestClass, type RequestRecord, SKIPPED } from "./history.ts";
+import type { ReadBack, RequestClass, RequestRecord } from "./history.ts";
 import type { Observation } from "./observations.ts";
 import { judgeObserved, type ObservedResult } from "./observed.ts";
-import { type Interval, isIn, lengthOf, outagesByClass, union } from "./outages.ts";
+import { type Latency, measureRequests, type Range, SEND_LAG_LIMIT_MS } from "./requests.ts";
 
 export type Verdict = "pass" | "fail" | "inconclusive";
-
-/** A generator later than this (99th percentile) measured itself, not the service. */
-export const SEND_LAG_LIMIT_MS = 10;
 
 /** When the phases of one fault began, ms since the start of the load. */
 export interface Marks {
@@ -58,6 +55,7 @@ export interface FaultResult {
   readonly longestOutageMsByClass: Readonly<Record<RequestClass, number>>;
   /** What is known of the longest outage, given how finely its class samples and how late the generator was. */
   readonly longestOutageRangeMs?: Range;
+  readonly longestOutageRangeMsByClass?: Readonly<Record<RequestClass, Range>>;
   /** How late the generator was during it at most, where that is more than `SEND_LAG_LIMIT_MS`. */
   readonly sendLagInLongestMs?: number;
   /** Latency of served requests, counted from when they were due. */
@@ -80,20 +78,6 @@ export interface FaultResult {
   readonly observed?: ObservedResult;
 }
 
-/** The true value lies in it, ends included, ms. */
-export interface Range {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** Percentiles by nearest rank, ms. */
-export interface Latency {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
 export interface Evidence {
   readonly history: readonly RequestRecord[];
   readonly readBack: readonly ReadBack[];
@@ -102,16 +86,6 @@ export interface Evidence {
   readonly observations?: readonly Observation[];
   readonly samplingMsByClass?: Partial<Readonly<Record<RequestClass, number>>>;
 }
-
-/** Nearest-rank percentile; 0 of nothing. */
-export const percentile = (values: readonly number[], fraction: number): number =>
-  rank(
-    [...values].sort((a, b) => a - b),
-    fraction,
-  );
-
-const rank = (sorted: readonly number[], fraction: number): number =>
-  sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)] ?? 0;
 
 /**
  * Judges one fault.
@@ -151,121 +125,6 @@ function measureObserved(
 
 type RequestMeasures = ReturnType<typeof measureRequests>;
 type WriteMeasures = ReturnType<typeof measureWrites>;
-
-function measureRequests(evidence: Evidence, marks: Marks) {
-  const { history, samplingMs } = evidence;
-  const window: Interval = { from: marks.inject, to: marks.end };
-  const endOfLoad = history.reduce((latest, record) => Math.max(latest, record.done), marks.end);
-  const byClass = outagesByClass(history, window, endOfLoad);
-  const longest = longestOf(byClass);
-  const longestOutageMsByClass = ofClasses((requestClass) =>
-    round(Math.max(0, ...(byClass.get(requestClass) ?? []).map(lengthOf))),
-  );
-  const due = history.filter((record) => isIn(record, window));
-  const records = due.filter((record) => record.error !== SKIPPED);
-  const sendLagInLongestMs = sendLagIn(longest, records);
-  const count = (test: (record: RequestRecord) => boolean): number => records.filter(test).length;
-  return {
-    longestOutageMs: Math.max(...Object.values(longestOutageMsByClass)),
-    unavailableMs: round(
-      union([...byClass.values()].flat()).reduce((total, interval) => total + lengthOf(interval), 0),
-    ),
-    failedRequests: count((record) => record.outcome !== "ok"),
-    failedIdempotentRequests: count((record) => record.outcome !== "ok" && record.class !== "write"),
-    failed: count((record) => record.outcome === "failed"),
-    unknown: count((record) => record.outcome === "unknown"),
-    longestOutageMsByClass,
-    longestOutageRangeMs: rangeOf(longest, evidence, sendLagInLongestMs),
-    sendLagInLongestMs,
-    latencyMsByClass: ofClasses((requestClass) =>
-      latencyOf(due.filter((record) => record.class === requestClass)),
-    ),
-    skipped: due.length - records.length,
-    samplingMs,
-    sendLagP99Ms: round(
-      percentile(
-        records.map((record) => record.sent - record.intended),
-        0.99,
-      ),
-    ),
-    requests: records.length,
-  };
-}
-
-const ofClasses = <T>(value: (requestClass: RequestClass) => T): Record<RequestClass, T> => ({
-  read: value("read"),
-  "read-fresh": value("read-fresh"),
-  write: value("write"),
-});
-
-type Longest = { readonly interval: Interval; readonly class: RequestClass } | null;
-
-function longestOf(byClass: ReadonlyMap<RequestClass, readonly Interval[]>): Longest {
-  let longest: Longest = null;
-  for (const [requestClass, intervals] of byClass) {
-    for (const interval of intervals) {
-      if (longest === null || lengthOf(interval) > lengthOf(longest.interval)) {
-        longest = { interval, class: requestClass };
-      }
-    }
-  }
-  return longest;
-}
-
-/**
- * A client sees an outage begin up to one spacing late, and end up to one spacing late; what the generator
- * was late by while it lasted may be no outage at all. Without any, one shorter than the spacing may hide.
- */
-function rangeOf(longest: Longest, evidence: Evidence, sendLagMs: number): Range {
-  const { samplingMs, samplingMsByClass = {} } = evidence;
-  if (longest === null) {
-    return { low: 0, high: round(Math.max(samplingMs, ...Object.values(samplingMsByClass))) };
-  }
-  const spacing = samplingMsByClass[longest.class] ?? samplingMs;
-  const length = lengthOf(longest.interval);
-  return { low: round(Math.max(0, length - spacing - sendLagMs)), high: round(length + spacing) };
-}
-
-/** How late the generator was with requests of the longest outage; 0 when it was in time. */
-function sendLagIn(longest: Longest, records: readonly RequestRecord[]): number {
-  let late = 0;
-  for (const record of longest === null ? [] : records) {
-    if (record.class === longest?.class && isIn(record, longest.interval)) {
-      late = Math.max(late, record.sent - record.intended);
-    }
-  }
-  return late > SEND_LAG_LIMIT_MS ? round(late) : 0;
-}
-
-/**
- * A skipped request would have waited with those that had taken its connections: until the next answer to
- * its client. Left out, it would make a hang look better than it was (coordinated omission).
- */
-export function latencyOf(own: readonly RequestRecord[]): Latency {
-  const latencies = own
-    .filter((record) => record.outcome === "ok")
-    .map((record) => record.done - record.intended);
-  const skipped = own.filter((record) => record.error === SKIPPED);
-  if (skipped.length > 0) latencies.push(...waitsOf(skipped, own));
-  const sorted = latencies.sort((a, b) => a - b);
-  const at = (fraction: number): number => round(rank(sorted, fraction));
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
-}
-
-function waitsOf(skipped: readonly RequestRecord[], records: readonly RequestRecord[]): number[] {
-  const answers = new Map<number, number[]>();
-  for (const { client, outcome, done } of records) {
-    if (outcome !== "ok") continue;
-    const known = answers.get(client);
-    if (known === undefined) answers.set(client, [done]);
-    else known.push(done);
-  }
-  for (const times of answers.values()) times.sort((a, b) => a - b);
-  return skipped.flatMap(({ client, intended }) => {
-    const next = answers.get(client)?.find((done) => done >= intended);
-    return next === undefined ? [] : [next - intended];
-  });
-}
 
 function measureWrites({ history, readBack }: Evidence, marks: Marks) {
   const inSegment = (time: number): boolean => time >= marks.baseline && time < marks.end;
@@ -338,4 +197,3 @@ function verdictOf(
 }
 
 const ids = (writes: readonly ReadBack[]): string[] => writes.map((write) => write.id);
-const round = (ms: number): number => Math.round(ms * 10) / 10;

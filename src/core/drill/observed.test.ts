@@ -152,7 +152,7 @@ test("the trail: lost, phantom, duplicate and unreadable appends of the fault's 
     of: "trail",
     ...rest,
   });
-  const appends = [..."abcd"]
+  const appends = ["a", "b", "c", "d"]
     .map((id) => append(id, "ok"))
     .concat(append("e", "failed"), append("z", "ok", 9000));
   const { of: _, ...entry } = read("an entry of the database", "ok", { found: "absent" });

@@ -1,6 +1,5 @@
 /** What was observed beside the requests, judged for the window of one fault. Pure. */
 import type { ReadBack } from "./history.ts";
-import type { Range } from "./judge.ts";
 import type {
   AppendRecord,
   ChangeRecord,
@@ -11,6 +10,7 @@ import type {
   ShownRecord,
 } from "./observations.ts";
 import { type Interval, SLOW_MS } from "./outages.ts";
+import type { Range } from "./requests.ts";
 
 export interface ObservedResult {
   /** Longest time without an answered probe; null where no probe was ever answered: nobody answers there. */

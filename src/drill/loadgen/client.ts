@@ -93,8 +93,7 @@ export class VirtualClient {
       },
       onResponseError: (_, error) => {
         settle(null, kindOf(error));
-        if (controller === undefined && !timedOut) this.#connections.failed(connection);
-        else this.#release(connection);
+        this.#release(connection);
       },
     });
   }

@@ -10,6 +10,11 @@ import type { ClientConfig } from "./config.ts";
  * half of the requests meet the hang then, at 5,000/s a twentieth: more than enough to see it begin and end.
  */
 const OPENED_PER_SECOND = 250;
+/**
+ * A client that has no connection at all may open one so long after its last. While a service refuses or
+ * resets what comes, every request needs a new one: this is how finely such a client sees the end of it.
+ */
+const LONE_MS = 20;
 /** Connections that a client may open at once: more, and the handshakes of all clients would fall together. */
 const BURST = 2;
 /** Over all clients; well below what an entry host of the smallest size accepts. */
@@ -31,6 +36,7 @@ export class Connections {
   readonly #all = new Set<Client>();
   #allowed = BURST;
   #countedAt = performance.now();
+  #openedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param trust from `trustOf`, shared by all clients: parsing the CA for each connection costs more than
@@ -69,12 +75,6 @@ export class Connections {
     return connection;
   }
 
-  /** A connection that was never made cost no handshake: another may be tried in its place. */
-  failed(connection: Client): void {
-    this.drop(connection);
-    this.#allowed = Math.min(BURST, this.#allowed + 1);
-  }
-
   drop(connection: Client): void {
     if (this.#all.delete(connection)) connection.destroy().catch(() => undefined);
   }
@@ -87,8 +87,10 @@ export class Connections {
     const now = performance.now();
     this.#allowed = Math.min(BURST, this.#allowed + (now - this.#countedAt) * this.#perMs);
     this.#countedAt = now;
-    if (this.#allowed < 1 || this.#all.size >= this.#max) return false;
-    this.#allowed -= 1;
+    const isLone = this.#all.size === 0 && now - this.#openedAt >= LONE_MS;
+    if (!isLone && (this.#allowed < 1 || this.#all.size >= this.#max)) return false;
+    this.#allowed = Math.max(0, this.#allowed - 1);
+    this.#openedAt = now;
     return true;
   }
 }

@@ -1,6 +1,6 @@
 /** Requests in bins of time and latency: what the pictures are drawn from, whatever the number of requests. */
 import type { RequestRecord } from "../history.ts";
-import { percentile } from "../judge.ts";
+import { percentile } from "../statistics.ts";
 import { isIn, type Interval, SLOW_MS } from "../outages.ts";
 
 /** Rows of a heat map: half an octave each, from 1 ms up; the last holds all above. */

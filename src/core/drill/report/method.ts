@@ -1,6 +1,6 @@
 /** How the figures are made: enough for a reader who must rely on them. */
-import { SEND_LAG_LIMIT_MS } from "../judge.ts";
 import { SLOW_MS } from "../outages.ts";
+import { SEND_LAG_LIMIT_MS } from "../requests.ts";
 import { html, type Html } from "./html.ts";
 import type { ReportInput } from "./model.ts";
 import { duration } from "./words.ts";
