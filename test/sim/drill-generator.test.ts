@@ -17,7 +17,9 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** @throws when the machine was too busy every time */
+class TooBusy extends Error {}
+
+/** @throws TooBusy when the machine was too busy every time */
 async function errorsOf(one: Case, perSecond: number): Promise<string[]> {
   const busy: string[] = [];
   for (let attempt = 0; attempt < TRIES; attempt++) {
@@ -27,7 +29,7 @@ async function errorsOf(one: Case, perSecond: number): Promise<string[]> {
     if (why === null) return off.map(say);
     busy.push([why, ...off.map(say)].join(", "));
   }
-  throw new Error(`the machine was too busy for a measurement ${TRIES} times:\n${busy.join("\n")}`);
+  throw new TooBusy(`the machine was too busy for a measurement ${TRIES} times:\n${busy.join("\n")}`);
 }
 
 const say = ({ what, measured, truth, allowed }: Figure): string =>
@@ -44,8 +46,13 @@ describe("500 requests a second", () => {
 });
 
 describe("5,000 requests a second", () => {
-  test.each(cases.filter(({ atHighRate }) => atHighRate))("$name", async (one) => {
-    expect(await errorsOf(one, 5000)).toEqual([]);
+  // Generator and server need most of two cores: beside other tests there may be none. That is no pass either.
+  test.for(cases.filter(({ atHighRate }) => atHighRate))("$name", async (one, { skip }) => {
+    const errors = await errorsOf(one, 5000).catch((error: Error) => {
+      if (error instanceof TooBusy) skip(error.message);
+      throw error;
+    });
+    expect(errors).toEqual([]);
   });
 });
 
