@@ -18,6 +18,15 @@ export default defineConfig({
       { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 60_000 } },
       {
         test: {
+          name: "load",
+          include: ["test/load/**/*.test.ts"],
+          // It measures, with both cores: nothing else runs beside it.
+          fileParallelism: false,
+          testTimeout: 180_000,
+        },
+      },
+      {
+        test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
           // Real machines share two cores and one network: one file at a time.
