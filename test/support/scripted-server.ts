@@ -54,7 +54,7 @@ export interface Down {
   readonly to: number;
 }
 
-/** Arrival (of a fresh connection: its own), answer (null: none), status (0: none), class and client (by its cookie; -1: none yet) of a request. */
+/** Arrival (of the first on a connection: the connection's), answer (null: none), status (0: none), class and client (by its cookie; -1: none yet) of a request. */
 export type Served = readonly [
   arrived: number,
   answered: number | null,
@@ -198,7 +198,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   // A fresh client asks for its connection to be closed.
   const requestClass = write ? "write" : request.headers.connection === "close" ? "read-fresh" : "read";
   const record: (typeof log.requests)[number] = [
-    requestClass === "read-fresh" ? acceptedAt(request) : now(),
+    arrivalOf(request),
     null,
     0,
     requestClass,
@@ -243,9 +243,13 @@ function reset(request: IncomingMessage): void {
   tcpOf(request)?.resetAndDestroy();
 }
 
-function acceptedAt(request: IncomingMessage): number {
+/** The first request of a connection waited for its handshake too. */
+function arrivalOf(request: IncomingMessage): number {
   const socket = tcpOf(request);
-  return (socket === undefined ? undefined : accepted.get(socket)) ?? now();
+  const at = socket === undefined ? undefined : accepted.get(socket);
+  if (socket === undefined || at === undefined) return now();
+  accepted.delete(socket);
+  return at;
 }
 
 function serve(

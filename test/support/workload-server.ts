@@ -10,12 +10,17 @@ import type { Certificate } from "../../src/core/engines/engine.ts";
  */
 export type Behaviour = "normal" | "hang" | "reset" | "unavailable" | "slow" | "lie";
 
+const LIST_PAGE = 20;
+
 export class WorkloadServer {
   readonly entries = new Map<string, string>();
   readonly dropped = new Set<string>();
   /** Connections made so far, and distinct values of the sticky cookie that came back. */
   connections = 0;
   readonly cookies = new Set<string>();
+  /** Pages of the list, and other GETs, answered so far. */
+  listed = 0;
+  reads = 0;
   readonly tokens = new Set<string | undefined>();
   readonly hosts = new Set<string | undefined>();
   #behaviour: Behaviour = "normal";
@@ -85,7 +90,24 @@ export class WorkloadServer {
     response.writeHead(201).end(JSON.stringify({ id, value }));
   }
 
+  /** Ids in order, some at a time, as the workload's `list` has it. */
+  #list(url: URL, response: ServerResponse): void {
+    this.listed++;
+    const [prefix, after] = [url.searchParams.get("prefix") ?? "", url.searchParams.get("after") ?? ""];
+    const ids = [...this.entries.keys()].filter((id) => id.startsWith(prefix) && id > after).sort();
+    const page = ids.slice(0, LIST_PAGE);
+    const entries = page.map((id) => ({ id, value: this.entries.get(id) }));
+    const next = ids.length > page.length ? page.at(-1) : undefined;
+    response.writeHead(200).end(JSON.stringify({ entries, next }));
+  }
+
   #read(url: string, response: ServerResponse): void {
+    const parsed = new URL(url, "https://localhost");
+    if (parsed.searchParams.has("prefix")) {
+      this.#list(parsed, response);
+      return;
+    }
+    this.reads++;
     const id = /\/entries\/(.+)$/.exec(url)?.[1];
     if (id === undefined) {
       response.writeHead(200).end("[]");

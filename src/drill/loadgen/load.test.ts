@@ -250,6 +250,23 @@ test("a service that acknowledges and drops is caught, and so is a write that wa
   expect(result.verdict).toBe("fail");
 });
 
+test("with a list writes are read back by pages, and only what is not as it should be is asked for singly", async () => {
+  config = { ...config, workload: { ...config.workload, list: "/entries?prefix={prefix}&after={after}" } };
+  const history = await load(() => sleep(1500));
+  const [lost = "", changed = ""] = [...server.entries.keys()];
+  server.entries.delete(lost);
+  server.entries.set(changed, "another value");
+  server.reads = 0;
+  const writes = history.filter(({ id }) => id !== null).length;
+  expect(await readBackWrites(config, never)).toBe(writes);
+  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  expect(readBack.filter(({ found }) => found === "absent").map(({ id }) => id)).toEqual([lost]);
+  expect(readBack.filter(({ found }) => found === "other").map(({ id }) => id)).toEqual([changed]);
+  expect(readBack.filter(({ found }) => found === "same")).toHaveLength(writes - 2);
+  expect(server.listed).toBeGreaterThan(1);
+  expect(server.reads).toBeLessThan(writes / 2); // the lost one again and again, the changed one once
+});
+
 test("what cannot be read back in time is unreadable, not lost", async () => {
   await load(() => sleep(300));
   server.behave("unavailable");
