@@ -84,6 +84,7 @@ describe("long-lived connections", () => {
     expect(fates(connection({ opened: 1200 }), connection({ ended: 900, end: "cut" }))).toEqual([]);
     expect(fates(connection({ silences: [{ from: 100, to: 900 }] }))).toMatchObject([{ fate: "survived" }]);
     expect(fates(connection({ ended: 7000, end: "cut" }))).toMatchObject([{ fate: "survived" }]);
+    expect(fates(connection({ silences: [{ from: 500, to: 4000 }] }))).toEqual([]); // it hung before
   });
 });
 

@@ -96,7 +96,12 @@ export function probeOutage(
 }
 
 function fatesOf(connections: readonly ConnectionRecord[], window: Interval): ConnectionFate[] {
-  const open = connections.filter(({ opened, ended }) => opened < window.from && ended >= window.from);
+  // One that had hung before is not this fault's.
+  const isDead = ({ everyMs, silences }: ConnectionRecord): boolean =>
+    silences.some(({ from, to }) => from + 2 * everyMs < window.from && to >= window.from);
+  const open = connections.filter(
+    (one) => one.opened < window.from && one.ended >= window.from && !isDead(one),
+  );
   return open.map((connection) => {
     const { name, purpose, everyMs, ended, end, error } = connection;
     const silences = connection.silences.filter(({ from, to }) => to >= window.from && from <= window.to);

@@ -7,8 +7,11 @@ import { type Observer, pause } from "./observer.ts";
 type Held = ObserveConfig["connections"][number];
 
 const REOPEN_MS = 100;
-/** What is silent for so long is given up: as good as the hour that an unprotected client would wait. */
-const GIVE_UP_MS = 60_000;
+/**
+ * What is silent for so long is given up: as good as the hour that an unprotected client would wait, and a
+ * new one is there for the next fault.
+ */
+const GIVE_UP_MS = 20_000;
 /** A silence is one when twice the interval and a margin for a busy machine have passed. */
 const silenceAfter = (everyMs: number): number => 2 * everyMs + 50;
 
@@ -47,10 +50,10 @@ function holdOnce(observer: Observer, held: Held): Promise<ConnectionRecord | nu
     const call = request(new URL(held.path, held.origin), {
       agent: false, // its own connection
       ...(ca === null ? {} : { ca }),
-      ...(config.domain === null || own ? {} : { servername: config.domain }),
       headers: {
         authorization: `Bearer ${config.token}`,
-        ...(config.domain === null ? {} : { host: config.domain }),
+        // It is the name that the certificate must have, too: an app host's own has its address.
+        ...(config.domain === null || own ? {} : { host: config.domain }),
       },
     });
     const opening = setTimeout(
@@ -61,7 +64,7 @@ function holdOnce(observer: Observer, held: Held): Promise<ConnectionRecord | nu
     call.on("error", (error: NodeJS.ErrnoException) => finish("cut", error.code ?? error.message));
     call.on("response", (response) => {
       if (response.statusCode !== 200) return finish("cut", `status ${response.statusCode}`);
-      response.setTimeout(GIVE_UP_MS, () => finish("cut", "silent for a minute"));
+      response.setTimeout(GIVE_UP_MS, () => finish("cut", "silent for too long"));
       response.on("data", () => {
         const at = now();
         clearTimeout(opening);

@@ -16,15 +16,16 @@ const TRIES = 10;
 
 /** @returns what could be listed: nothing when the app has no list or does not answer; the rest is asked for singly */
 export async function listEntries(
-  client: VirtualClient,
+  [client]: readonly VirtualClient[],
   config: LoadConfig,
   giveUp: AbortSignal,
 ): Promise<Listed> {
   const { list } = config.workload;
   const found = new Map<string, { value: string; copies: number }>();
-  let after: string | undefined = list === undefined ? undefined : "";
+  if (list === undefined || client === undefined) return found;
+  let after: string | undefined = "";
   for (let failures = 0; after !== undefined && failures < TRIES && !giveUp.aborted;) {
-    const path = (list ?? "")
+    const path: string = list
       .replaceAll("{prefix}", encodeURIComponent(`${config.run}-`))
       .replaceAll("{after}", encodeURIComponent(after));
     const { status, body } = await client.send({ method: "GET", path, keepBody: true });

@@ -250,6 +250,17 @@ test("a service that acknowledges and drops is caught, and so is a write that wa
   expect(result.verdict).toBe("fail");
 });
 
+test("many lost writes are all told, in the time that one takes", async () => {
+  server.behave("lie");
+  const history = await load(() => sleep(2000));
+  server.behave("normal");
+  await readBackWrites({ ...config, limitMs: 8000 }, never);
+  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  const acknowledged = history.filter(({ id, outcome }) => id !== null && outcome === "ok");
+  expect(acknowledged.length).toBeGreaterThan(70); // by 16 at a time for 2 s each they would take 10 s
+  expect(readBack.filter(({ found }) => found === "absent")).toHaveLength(acknowledged.length);
+});
+
 test("with a list writes are read back by pages, and only what is not as it should be is asked for singly", async () => {
   config = { ...config, workload: { ...config.workload, list: "/entries?prefix={prefix}&after={after}" } };
   const history = await load(() => sleep(1500));

@@ -17,31 +17,64 @@ const ABSENT_FOR_MS = 2000;
 
 type Write = Pick<ReadBack, "id" | "outcome" | "intended" | "of">;
 
+/** What is known of a write that has no definite answer yet. */
+interface Open {
+  readonly write: Write;
+  /** When it was first found absent; null: not yet. */
+  absentSince: number | null;
+}
+
 /** @returns how many writes were read back; each until its answer is definite or `limitMs` is over */
 export async function readBackWrites(config: LoadConfig, stop: AbortSignal): Promise<number> {
   const giveUp = AbortSignal.any([stop, AbortSignal.timeout(config.limitMs)]);
   const output = await LineFile.create(config.readBackFile);
   const trust = trustOf(config);
   const clients = Array.from({ length: CONCURRENCY }, () => new VirtualClient(config, trust, CONCURRENCY));
-  const [first] = clients;
-  const listed: Listed = first === undefined ? new Map() : await listEntries(first, config, giveUp);
-  const writes = writesOf(config);
   let count = 0;
-  const worker = async (client: VirtualClient): Promise<void> => {
-    for (let next = await writes.next(); next.done !== true; next = await writes.next()) {
-      const write = next.value;
-      output.write(formatLine(isListed(write, listed) ?? (await readBackOne(client, config, write, giveUp))));
-      count++;
-    }
+  const settle = (result: ReadBack): void => {
+    output.write(formatLine(result));
+    count++;
   };
   try {
-    await Promise.all(clients.map(worker));
+    const listed = await listEntries(clients, config, giveUp);
+    let open: Open[] = [];
+    for await (const write of writesOf(config)) {
+      const found = isListed(write, listed);
+      if (found === undefined) open.push({ write, absentSince: null });
+      else settle(found);
+    }
+    // In rounds over all that is open: a thousand lost writes must not take a thousand times two seconds.
+    while (open.length > 0 && !giveUp.aborted) {
+      open = await askRound(clients, config, open, settle, giveUp);
+      if (open.length > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+    for (const { write } of open) settle({ ...write, found: "unreadable", copies: 0 });
   } finally {
-    await writes.return(undefined);
     await Promise.all(clients.map((client) => client.close()));
     await output.close();
   }
   return count;
+}
+
+/** Asks once for each. @returns those that are open still */
+async function askRound(
+  clients: readonly VirtualClient[],
+  config: LoadConfig,
+  open: readonly Open[],
+  settle: (result: ReadBack) => void,
+  giveUp: AbortSignal,
+): Promise<Open[]> {
+  const left: Open[] = [];
+  const queue = open.values();
+  const worker = async (client: VirtualClient): Promise<void> => {
+    for (const one of queue) {
+      const result = giveUp.aborted ? null : await askOnce(client, config, one);
+      if (result === null) left.push(one);
+      else settle(result);
+    }
+  };
+  await Promise.all(clients.map(worker));
+  return left;
 }
 
 /** Every write that the run's files tell of, one at a time. */
@@ -75,28 +108,22 @@ function isListed(write: Write, listed: Listed): ReadBack | undefined {
   return { ...write, found: "same", copies: found.copies };
 }
 
-async function readBackOne(
+/** @returns null when the answer is not definite */
+async function askOnce(
   client: VirtualClient,
   { workload, trail }: LoadConfig,
-  write: Write,
-  giveUp: AbortSignal,
-): Promise<ReadBack> {
-  const { id, outcome } = write;
+  one: Open,
+): Promise<ReadBack | null> {
+  const { write } = one;
   const template = write.of === "trail" ? trail?.readBack : workload.readBack;
-  const path = (template ?? "").replaceAll("{id}", encodeURIComponent(id));
-  let absentSince: number | null = null;
-  while (!giveUp.aborted) {
-    const { status, body } = await client.send({ method: "GET", path, keepBody: true });
-    if (status === 200) {
-      const compared = compareBody(body, valueOf(id));
-      if (compared.found !== "absent") return { ...write, ...compared };
-    }
-    if (status === 404 || status === 200) {
-      absentSince ??= performance.now();
-      const settled = outcome !== "ok" || performance.now() - absentSince >= ABSENT_FOR_MS;
-      if (settled) return { ...write, found: "absent", copies: 0 };
-    }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  const path = (template ?? "").replaceAll("{id}", encodeURIComponent(write.id));
+  const { status, body } = await client.send({ method: "GET", path, keepBody: true });
+  if (status === 200) {
+    const compared = compareBody(body, valueOf(write.id));
+    if (compared.found !== "absent") return { ...write, ...compared };
   }
-  return { ...write, found: "unreadable", copies: 0 };
+  if (status !== 404 && status !== 200) return null;
+  one.absentSince ??= performance.now();
+  const isSettled = write.outcome !== "ok" || performance.now() - one.absentSince >= ABSENT_FOR_MS;
+  return isSettled ? { ...write, found: "absent", copies: 0 } : null;
 }
