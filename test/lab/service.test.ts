@@ -336,6 +336,8 @@ describe("drill", () => {
       "app-kill",
       "vip-holder-power-off",
       "primary-kill",
+      "--rate",
+      "200",
       "--json",
     ]);
     const summary = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as {
