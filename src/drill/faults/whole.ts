@@ -25,8 +25,7 @@ const zonePowerOff: Fault = {
 /** A minute: more than certificates, leases and time-outs that wrongly read the wall clock forgive. */
 const JUMP_SECONDS = 60;
 
-const setClock = (seconds: number): string =>
-  `date --utc --set="@$(($(date +%s) + ${seconds}))" > /dev/null`;
+const setClock = (seconds: number): string => `date --utc --set="@$(($(date +%s) + ${seconds}))" > /dev/null`;
 
 const clockJump = (name: string, direction: "forward" | "back"): Fault => {
   const sign = direction === "forward" ? 1 : -1;
