@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // Many tests wait for timers and processes rather than compute: three at once keep two cores busy.
+    maxWorkers: 3,
     projects: [
       {
         test: {
