@@ -173,8 +173,9 @@ export interface Figure {
 export const isOff = ({ measured, truth, allowed }: Figure): boolean => Math.abs(measured - truth) > allowed;
 
 /** Every figure of a run with its truth. @param perSecond the load's rate */
-export function compare(one: Case, perSecond: number, measured: Measured): Figure[] {
-  const { history, readBack, truth } = one.byDue === true ? writesByDue(measured, perSecond) : measured;
+export function compare(one: Case, perSecond: number, whole: Measured): Figure[] {
+  const run = one.byDue === true ? writesByDue(whole, perSecond) : whole;
+  const { history, readBack, truth } = run;
   const rate = { perSecond, clients: 20 };
   const samplingMsByClass = { "read-fresh": spacingMs(rate, "read-fresh") };
   const evidence = { history, readBack, samplingMs: spacingMs(rate), samplingMsByClass };
@@ -196,7 +197,7 @@ export function compare(one: Case, perSecond: number, measured: Measured): Figur
     );
     add(`longest outage of ${name}`, measured, real, sampling + TOLERANCE_MS);
   }
-  const real = realLatencies(one, perSecond, measured);
+  const real = realLatencies(one, perSecond, run);
   for (const [what, fraction] of [
     ["p50", 0.5],
     ["p90", 0.9],
