@@ -75,8 +75,8 @@ async function performOnHost(
       context.beforeStep?.(step);
       await context.journal.write({ step: stepId(step), event: "start" });
       try {
-        manifest ??= await openManifest(host, steps);
-        await inTurn(step, serial, () => performStep(step, host, manifest as ManifestEditor, context));
+        const editor = (manifest ??= await openManifest(host, steps));
+        await inTurn(step, serial, () => performStep(step, host, editor, context));
       } catch (error) {
         await context.journal.write({ step: stepId(step), event: "failed", error: (error as Error).message });
         throw withPlace(step, error);

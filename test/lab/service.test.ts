@@ -9,12 +9,11 @@ import { parse } from "yaml";
 import { topologySchema, type Topology } from "../../src/core/topology/schema.ts";
 import { loadTopology } from "../../src/commands/load.ts";
 import type { LabMachine } from "../../src/hosts/lab/machine.ts";
-import { journal } from "../../src/hosts/journal.ts";
 import { poll } from "../../src/lib/retry.ts";
 import type { Host } from "../../src/ports.ts";
 import { converge, type ConvergeContext } from "../../src/run/converge.ts";
 import { loadState } from "../../src/run/state.ts";
-import { home, must, testReporter } from "../support/lab.ts";
+import { dumpJournals, home, must, testReporter } from "../support/lab.ts";
 import { root, testService, type CliResult, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -51,15 +50,9 @@ afterEach((context) => {
   if (context.task.result?.state === "fail") failed = true;
 });
 afterAll(async () => {
-  if (failed) await dumpJournals();
+  if (failed) await dumpJournals(await service.lab());
   await service.remove();
 });
-
-async function dumpJournals(): Promise<void> {
-  for (const each of (await service.lab()).machines) {
-    console.error(`--- ${each.name}\n${await journal(each, { lines: 40 }).catch(String)}`);
-  }
-}
 
 describe("up", () => {
   it("converges after being killed again and again while it makes the machines", async () => {

@@ -82,7 +82,8 @@ export async function must(machine: LabMachine, ...argv: string[]): Promise<stri
   return result.stdout;
 }
 
-async function dumpJournals(lab: Lab): Promise<void> {
+/** For tests that failed: the last words of every machine. */
+export async function dumpJournals(lab: Lab): Promise<void> {
   for (const machine of lab.machines) {
     const state = await machine.state();
     const text =

@@ -1,3 +1,5 @@
+import { patroniRequirements } from "../../core/engines/postgres/versions.ts";
+
 /**
  * What the lab machines' base image is made of. A change of anything here, or of Node's version,
  * makes a new image beside the old one: running machines keep the tree they were started from.
@@ -33,8 +35,7 @@ export const recipe = {
     "python3",
     "python3-venv",
   ],
-  /** From PyPI, because Debian 12's Patroni 3.0.2 can lose acknowledged writes (fixed in 3.0.3). */
-  python: ["patroni[etcd3]==4.1.5", "psycopg2-binary==2.9.10"],
+  python: patroniRequirements,
   /** Raise when build steps change without a change of the lists above. */
   revision: 1,
 } as const;

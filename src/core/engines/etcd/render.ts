@@ -25,11 +25,6 @@ export const etcd: Engine = {
   render: (context) => context.topology.coordination.hosts.map((host) => renderMember(context, host)),
 };
 
-/** Client endpoints of all members, in the topology's order: "https://10.0.0.1:2379". */
-export function etcdEndpoints(topology: Topology): readonly string[] {
-  return topology.coordination.hosts.map((host) => `https://${addressOf(topology, host)}:${clientPort}`);
-}
-
 function renderMember(context: RenderContext, host: string): HostPart {
   const { topology } = context;
   const tls = tlsParts(context, host, "etcd", "etcd");
