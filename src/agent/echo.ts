@@ -1,18 +1,18 @@
-/** The UDP echo on the virtual address: what a drill probes with whether datagrams arrive there. */
+/** The UDP echo on the service's address: what a drill probes with whether datagrams arrive there. */
 import { createSocket } from "node:dgram";
 import { BlockList } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AgentConfig } from "../core/engines/agent/config.ts";
+import type { EntryConfig } from "../core/engines/agent/config.ts";
 import { echoAnswer } from "../core/engines/agent/echo.ts";
 import type { Reporter } from "../ports.ts";
 
 /** Pause before it is bound again after an error. */
 const RETRY_MS = 1000;
 
-type EchoConfig = AgentConfig["entry"]["echo"] & { readonly address: string };
+type EchoConfig = EntryConfig["echo"];
 
 /**
- * Answers until `signal` aborts. Bound to the virtual address itself, so that answers come from it; the
+ * Answers until `signal` aborts. Bound to the address itself, so that answers come from it; the
  * kernel delivers to it only on the host that holds the address. An error is told and it is bound anew.
  */
 export async function runEcho(

@@ -68,7 +68,7 @@ const start = (): Promise<void> =>
       healthFile,
       address: { vip: "192.0.2.1", interface: "lo" },
       keepalived: { deadAfterMs: 1000 },
-      echo: { port: 1, clients: "127.0.0.0/8" }, // another loop's
+      echo: { address: "127.0.0.1", port: 1, clients: "127.0.0.0/8" }, // another loop's
     },
     { signal: stop.controller.signal, reporter },
   );

@@ -6,14 +6,13 @@ import {
   type HealthObservation,
   type HealthState,
 } from "../core/decide/health.ts";
-import type { AgentConfig } from "../core/engines/agent/config.ts";
+import type { EntryConfig } from "../core/engines/agent/config.ts";
 import { readIfExists, writeFileAtomic } from "../lib/atomic.ts";
 import { execOk } from "../lib/exec.ts";
 import type { Reporter } from "../ports.ts";
 import { probeHttp } from "./probe.ts";
 import { livingProcess } from "./process.ts";
 
-type EntryConfig = AgentConfig["entry"];
 type Question = () => Promise<boolean>;
 
 /**
@@ -69,6 +68,7 @@ async function readHealthFile(path: string): Promise<HealthObservation["healthFi
 }
 
 function addressHeld({ address }: EntryConfig): boolean {
+  if (address === undefined) return false;
   return networkInterfaces()[address.interface]?.some((own) => own.address === address.vip) ?? false;
 }
 
@@ -83,7 +83,7 @@ async function act(
     return;
   }
   // It may have come back since it was observed, and the address would be its own again.
-  if (await keepalivedAlive()) return;
+  if (config.address === undefined || (await keepalivedAlive())) return;
   const { vip, interface: name } = config.address;
   reporter.warn(`keepalived is dead and stays dead: removing its address ${vip} from ${name}`);
   await execOk(["ip", "address", "del", `${vip}/32`, "dev", name], `remove ${vip} from ${name}`, {

@@ -18,8 +18,8 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     });
   }
   const config = await readConfig(values.config);
-  const { address, echo } = config.entry;
-  await Promise.all([runEntryLoop(config.entry, io), runEcho({ ...echo, address: address.vip }, io)]);
+  const { entry } = config;
+  if (entry !== undefined) await Promise.all([runEntryLoop(entry, io), runEcho(entry.echo, io)]);
   return ExitStatus.ok;
 }
 

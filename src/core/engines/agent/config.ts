@@ -1,25 +1,71 @@
 import { z } from "zod";
 
 const milliseconds = z.int().min(1);
+const port = z.int().min(1).max(65_535);
 
-/** /etc/holdfast/agent.json: what the agent of a host watches. Rendered and read by the same version. */
-export const agentConfigSchema = z.strictObject({
-  entry: z.strictObject({
-    probe: z.strictObject({
-      url: z.url(),
-      intervalMs: milliseconds,
-      timeoutMs: milliseconds,
-      /** Probes without an answer that make a fault; a refused connection is one at once. */
-      fall: z.int().min(1),
-      rise: z.int().min(1),
-    }),
-    healthFile: z.string(),
-    address: z.strictObject({ vip: z.ipv4(), interface: z.string() }),
-    /** How long no keepalived process may live before its address is removed. */
-    keepalived: z.strictObject({ deadAfterMs: milliseconds }),
-    /** The UDP echo on the virtual address, for who asks from these addresses (`a.b.c.d/n`). */
-    echo: z.strictObject({ port: z.int().min(1).max(65_535), clients: z.cidrv4() }),
+const entrySchema = z.strictObject({
+  probe: z.strictObject({
+    url: z.url(),
+    intervalMs: milliseconds,
+    timeoutMs: milliseconds,
+    /** Probes without an answer that make a fault; a refused connection is one at once. */
+    fall: z.int().min(1),
+    rise: z.int().min(1),
   }),
+  healthFile: z.string(),
+  /** The virtual address that keepalived puts on an interface; absent where it puts none (an Elastic IP). */
+  address: z.strictObject({ vip: z.ipv4(), interface: z.string() }).optional(),
+  /** How long no keepalived process may live before its address is removed. */
+  keepalived: z.strictObject({ deadAfterMs: milliseconds }),
+  /** The UDP echo on the service's address, for who asks from these addresses (`a.b.c.d/n`). */
+  echo: z.strictObject({ address: z.ipv4(), port, clients: z.cidrv4() }),
 });
 
+const allocationId = z
+  .string()
+  .regex(/^eipalloc-[0-9a-f]+$/, "eipalloc-…, as `aws ec2 describe-addresses` shows it");
+const interfaceId = z.string().regex(/^eni-[0-9a-f]+$/, "eni-…");
+
+/** One address that moves, and where on this host it goes: the instance, or one of its interfaces. */
+const elasticIpSchema = z.strictObject({
+  allocationId,
+  /** Default: this instance, whose primary interface's primary private address gets it. */
+  networkInterfaceId: interfaceId.optional(),
+  /** A secondary private address of that interface. Default: its primary one. */
+  privateIpAddress: z.ipv4().optional(),
+});
+
+/** The Elastic IP of a pair of hosts: kept on the one that keepalived says is master. */
+export const addressSchema = z.strictObject({
+  region: z.string().min(1),
+  /** Where EC2 answers; default: AWS's own endpoint of the region. */
+  endpoint: z.url().optional(),
+  addresses: z.array(elasticIpSchema).min(1),
+  /** The other hosts of the pair: the private address says which instance it is. */
+  peers: z.array(z.strictObject({ name: z.string(), address: z.ipv4() })).default([]),
+  vrrp: z.strictObject({
+    instance: z.string().min(1),
+    /** keepalived's `vrrp_notify_fifo`. Absent: keepalived calls a notify script, and its state file says the state. */
+    fifo: z.string().optional(),
+  }),
+  /** Whether a peer that holds the address still serves is asked by connecting to this port of the address. */
+  probePort: port,
+  stateFile: z.string().default("/var/run/nginx-ha-keepalived.state"),
+  /** Where `nginx-ha-notify` and `holdfast address status` talk to the agent. */
+  socket: z.string().default("/run/holdfast/address.sock"),
+});
+
+/**
+ * /etc/holdfast/agent.json: what the agent of a host does, one section for each loop.
+ * Rendered and read by the same version.
+ */
+export const agentConfigSchema = z.strictObject({
+  entry: entrySchema.optional(),
+  address: addressSchema.optional(),
+});
+
+/** As it is rendered: what has a default may be left out. */
+export type AgentConfigFile = z.input<typeof agentConfigSchema>;
 export type AgentConfig = z.output<typeof agentConfigSchema>;
+export type EntryConfig = z.output<typeof entrySchema>;
+export type AddressConfig = z.output<typeof addressSchema>;

@@ -5,7 +5,7 @@ import { textFile } from "../base/files.ts";
 import type { Engine, HostPart, RenderContext } from "../engine.ts";
 import { entryHealthFile } from "../keepalived/render.ts";
 import { restartDelayMs } from "../keepalived/timing.ts";
-import type { AgentConfig } from "./config.ts";
+import type { AgentConfigFile } from "./config.ts";
 import { echoPort } from "./echo.ts";
 
 const bundlePath = "/opt/holdfast/holdfast.cjs";
@@ -55,7 +55,7 @@ const sysctlFile = `# Written by Holdfast.
 net.ipv4.ip_nonlocal_bind = 1
 `;
 
-function agentConfig(topology: Topology): AgentConfig {
+function agentConfig(topology: Topology): AgentConfigFile {
   return {
     entry: {
       probe: { url: "http://127.0.0.1:8404/healthz", intervalMs: 100, timeoutMs: 500, fall: 3, rise: 2 },
@@ -63,7 +63,7 @@ function agentConfig(topology: Topology): AgentConfig {
       address: { vip: topology.entry.address.vip, interface: topology.network.interface },
       // systemd restarts it after the delay; as long again for a busy machine, and then it is dead
       keepalived: { deadAfterMs: 2 * restartDelayMs(topology) + 500 },
-      echo: { port: echoPort, clients: topology.network.subnet },
+      echo: { address: topology.entry.address.vip, port: echoPort, clients: topology.network.subnet },
     },
   };
 }
