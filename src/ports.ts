@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   /** Default 30 s. On expiry the command is killed and HostUnreachable is thrown. */
   readonly timeoutMs?: number;
+  /** Yields the CPU to whatever else the host does: what only watches must not slow down what it watches. */
+  readonly background?: boolean;
 }
 
 /** One machine that can be managed: a lab machine, an SSH host. The transport is all that differs. */

@@ -94,7 +94,7 @@ class FakeLab {
       this.onKill();
       return { stdout: "" };
     }
-    if (verb === "is-active") return { stdout: "active\n" };
+    if (verb === "is-active") return { stdout: "active\n".repeat(argv.length - 2) };
     if (command === "systemctl")
       return {
         stdout: argv

@@ -8,7 +8,7 @@ import {
   observeTimeoutMs,
   outputOf,
   packageVersions,
-  unitState,
+  unitStates,
   type Observed,
 } from "./observed.ts";
 
@@ -29,14 +29,12 @@ export interface AppStatus {
 /** What an app host does now. Every question is bounded in time. */
 export async function observeApp(host: Host, topology: Topology): Promise<Observed<AppStatus>> {
   return observeHost(host, async () => {
-    const [release, health, database, versions, app, nginx, haproxy] = await Promise.all([
+    const [release, health, database, versions, [app, nginx, haproxy]] = await Promise.all([
       outputOf(host, ["readlink", `${appDirectory(topology.app.name)}/current`]),
       askHealth(host, topology),
       observeHaproxy(host),
       packageVersions(host, ["nginx-light", "haproxy"]),
-      unitState(host, topology.app.unit),
-      unitState(host, "nginx.service"),
-      unitState(host, "haproxy.service"),
+      unitStates(host, [topology.app.unit, "nginx.service", "haproxy.service"]),
     ]);
     return {
       units: { app, nginx, haproxy },

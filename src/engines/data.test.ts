@@ -161,8 +161,8 @@ describe("redis", () => {
   it("looks at every process of the host", async () => {
     const host = fakeHost("data1", {
       "is-active": { stdout: "active\n" },
-      "-p 6379 info": { stdout: info },
-      "-p 6379 cluster info": { stdout: clusterInfo },
+      "-p 6379": { stdout: info + clusterInfo },
+      "-p 6380": { stdout: "Could not connect to Redis\n" },
     });
     const seen = await observeRedis(host, blueprint());
     expect(seen).toMatchObject({

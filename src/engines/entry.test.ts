@@ -54,7 +54,7 @@ describe("show stat", () => {
 
 describe("an entry host", () => {
   const running = {
-    "systemctl is-active": { stdout: "active\n" },
+    "systemctl is-active": { stdout: "active\nactive\nactive\n" },
     "ip -4": { stdout: "2: host0    inet 10.77.10.10/32 scope global host0\n" },
     cat: { stdout: "0\n" },
     socat: { stdout: stat },
@@ -84,7 +84,7 @@ describe("an entry host", () => {
     expect(await observeEntry(fakeHost({ ...backup, cat: { stdout: "1\n" } }), blueprint())).toMatchObject({
       keepalived: "fault",
     });
-    const failed = { ...backup, "systemctl is-active": { code: 3, stdout: "failed\n" } };
+    const failed = { ...backup, "systemctl is-active": { code: 3, stdout: "active\nfailed\nactive\n" } };
     expect(await observeEntry(fakeHost(failed), blueprint())).toMatchObject({ keepalived: "stopped" });
   });
   it("that is off is told, not thrown", async () => {
@@ -102,7 +102,7 @@ describe("an app host", () => {
       readlink: { stdout: "releases/1.0.0\n" },
       curl: { stdout: "200" },
       socat: { stdout: stat },
-      "systemctl is-active": { stdout: "active\n" },
+      "systemctl is-active": { stdout: "active\nactive\nactive\n" },
     });
     expect(await observeApp(host, blueprint())).toMatchObject({
       version: "1.0.0",

@@ -2,7 +2,7 @@ import { entryHealthFile } from "../core/engines/keepalived/render.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { observeHaproxy, type HaproxyServer } from "./haproxy.ts";
-import { observeHost, outputOf, packageVersions, unitState, type Observed } from "./observed.ts";
+import { observeHost, outputOf, packageVersions, unitStates, type Observed } from "./observed.ts";
 
 export interface EntryStatus {
   /** The virtual address is on this host's interface. */
@@ -19,14 +19,12 @@ export interface EntryStatus {
 /** What an entry host does now. Every question is bounded in time. */
 export async function observeEntry(host: Host, topology: Topology): Promise<Observed<EntryStatus>> {
   return observeHost(host, async () => {
-    const [vip, health, servers, versions, haproxy, keepalived, agent] = await Promise.all([
+    const [vip, health, servers, versions, [haproxy, keepalived, agent]] = await Promise.all([
       holdsAddress(host, topology),
       outputOf(host, ["cat", entryHealthFile]),
       observeHaproxy(host),
       packageVersions(host, ["haproxy", "keepalived"]),
-      unitState(host, "haproxy.service"),
-      unitState(host, "keepalived.service"),
-      unitState(host, "holdfast-agent.service"),
+      unitStates(host, ["haproxy.service", "keepalived.service", "holdfast-agent.service"]),
     ]);
     const fault = health !== null && health.trim() !== "0";
     return {

@@ -32,11 +32,19 @@ export async function outputOf(
   return code === 0 ? stdout : null;
 }
 
-/** systemd's word for a unit: active, activating, reloading, failed, inactive, ...; `unknown` when it does not say. */
-export async function unitState(host: Host, unit: string): Promise<string> {
-  const { stdout } = await host.run(["systemctl", "is-active", unit], { timeoutMs: observeTimeoutMs });
-  return stdout.trim() || "unknown";
+/** systemd's word for each unit: active, activating, reloading, failed, inactive, ...; `unknown` when it does not say. */
+export async function unitStates<const Units extends readonly string[]>(
+  host: Host,
+  units: Units,
+): Promise<{ readonly [Index in keyof Units]: string }> {
+  const { stdout } = await host.run(["systemctl", "is-active", ...units], { timeoutMs: observeTimeoutMs });
+  const words = stdout.split("\n").map((line) => line.trim());
+  return units.map((_, index) => words[index] || "unknown") as { readonly [Index in keyof Units]: string };
 }
+
+/** As `unitStates`, for one. */
+export const unitState = async (host: Host, unit: string): Promise<string> =>
+  (await unitStates(host, [unit]))[0];
 
 /** Installed version of each package by name; those not installed are absent. */
 export async function packageVersions(

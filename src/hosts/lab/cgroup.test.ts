@@ -10,15 +10,16 @@ test("pure cgroup v2", () => {
   ]);
 });
 
-test("hybrid: v2, systemd's own and the freezer, v2 first; other controllers are left alone", () => {
+test("hybrid: v2 first, systemd's own, the freezer and the CPU; other controllers are left alone", () => {
   const text = [
     line("/sys/fs/cgroup/memory", "cgroup", "memory"),
+    line("/sys/fs/cgroup/cpu,cpuacct", "cgroup", "cpu,cpuacct"),
     line("/sys/fs/cgroup/freezer", "cgroup", "freezer"),
     line("/sys/fs/cgroup/systemd", "cgroup", "xattr,name=systemd"),
     line("/sys/fs/cgroup/unified", "cgroup2", "nsdelegate"),
     line("/", "ext4", "discard"),
   ].join("\n");
-  expect(parseHierarchies(text).map(({ kind }) => kind)).toEqual(["unified", "systemd", "freezer"]);
+  expect(parseHierarchies(text).map(({ kind }) => kind)).toEqual(["unified", "systemd", "freezer", "cpu"]);
 });
 
 test("none", () => {

@@ -1,13 +1,13 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { HoldfastError } from "../../lib/errors.ts";
 import { poll } from "../../lib/retry.ts";
 import { identify, type ProcessId, signal } from "./processes.ts";
 
-/** The hierarchies that hold a machine's processes: systemd's (v1 or v2) and the one with a freezer. */
+/** The hierarchies that hold a machine's processes: systemd's (v1 or v2), and those that freeze it and share the CPU. */
 interface Hierarchy {
   readonly mount: string;
-  readonly kind: "unified" | "systemd" | "freezer";
+  readonly kind: "unified" | "systemd" | "freezer" | "cpu";
 }
 
 /**
@@ -18,28 +18,58 @@ export type Cgroups = readonly string[];
 
 let known: Promise<readonly Hierarchy[]> | undefined;
 
-/** Creates `holdfast/<lab>/<machine>` in every hierarchy. */
+/** Creates a machine's cgroup in every hierarchy. */
 export async function createCgroups(lab: string, machine: string): Promise<Cgroups> {
-  const paths = (await hierarchies()).map(({ mount }) => join(mount, "holdfast", lab, machine));
+  const paths = (await hierarchies()).map((hierarchy) => machineCgroup(hierarchy, lab, machine));
   for (const path of paths) await mkdir(path, { recursive: true });
   return paths;
+}
+
+/**
+ * `holdfast/<lab>/<machine>`. All machines side by side where the CPU is shared: each gets as much as any
+ * other, whatever runs on it, so that one that boots takes little from those that serve. (Below a common
+ * parent they would together get as much as one process of the host.)
+ */
+const machineCgroup = ({ mount, kind }: Hierarchy, lab: string, machine: string): string =>
+  kind === "cpu" ? join(mount, `${cpuPrefix(lab)}${machine}`) : join(mount, "holdfast", lab, machine);
+
+/** No name of a lab or machine has a dot. */
+const cpuPrefix = (lab: string): string => `holdfast.${lab}.`;
+
+/**
+ * Where a command joins a machine. cgroup v2 allows processes only in leaves, so in one beside the
+ * container's own; but where the CPU is shared in the machine's own, or a nice value would not count.
+ */
+export function commandCgroups(cgroups: Cgroups): string[] {
+  return cgroups.map((path) => (basename(path).startsWith("holdfast.") ? path : join(path, "run")));
 }
 
 /** The cgroup that a process is in, in every hierarchy. */
 export async function cgroupsOf(pid: number): Promise<Cgroups> {
   const lines = (await readFile(`/proc/${pid}/cgroup`, "utf8")).trim().split("\n");
   return (await hierarchies()).flatMap(({ mount, kind }) => {
-    const controller = { unified: "", systemd: "name=systemd", freezer: "freezer" }[kind];
-    const line = lines.map((text) => text.split(":")).find((fields) => fields[1] === controller);
+    const controller = { unified: "", systemd: "name=systemd", freezer: "freezer", cpu: "cpu" }[kind];
+    const line = lines
+      .map((text) => text.split(":"))
+      .find((fields) => fields[1]?.split(",").includes(controller) === true);
     return line === undefined ? [] : [join(mount, line.slice(2).join(":"))];
   });
 }
 
 /** All cgroup directories that exist of a lab; `machine` narrows to one. */
 export async function existingCgroups(lab: string, machine = ""): Promise<string[]> {
-  const paths = (await hierarchies()).map(({ mount }) => join(mount, "holdfast", lab, machine));
-  const present = await Promise.all(paths.map(async (path) => (await subdirectories(path)) !== undefined));
-  return paths.filter((_, index) => present[index]);
+  const found = await Promise.all(
+    (await hierarchies()).map(async (hierarchy) => {
+      const own = machineCgroup(hierarchy, lab, machine);
+      const below = (await subdirectories(dirname(own))) ?? [];
+      // A lab is a directory of its own, or all those with its prefix.
+      const isPrefix = machine === "" && hierarchy.kind === "cpu";
+      const wanted = (name: string): boolean =>
+        isPrefix ? name.startsWith(basename(own)) : name === basename(own);
+      return below.filter(wanted).map((name) => join(dirname(own), name));
+    }),
+  );
+  return found.flat();
 }
 
 /** Every process in the cgroups and below them. */
@@ -187,8 +217,9 @@ export function parseHierarchies(mountinfo: string): Hierarchy[] {
     if (type !== "cgroup") return [];
     const flags = options.split(",");
     if (flags.includes("name=systemd")) return [{ mount, kind: "systemd" }];
-    return flags.includes("freezer") ? [{ mount, kind: "freezer" }] : [];
+    if (flags.includes("freezer")) return [{ mount, kind: "freezer" }];
+    return flags.includes("cpu") ? [{ mount, kind: "cpu" }] : [];
   });
   const first = (kind: Hierarchy["kind"]) => found.filter((entry) => entry.kind === kind).slice(0, 1);
-  return [...first("unified"), ...first("systemd"), ...first("freezer")];
+  return [...first("unified"), ...first("systemd"), ...first("freezer"), ...first("cpu")];
 }

@@ -5,7 +5,7 @@ import { HostUnreachable } from "../../lib/errors.ts";
 import { exec, ExecTimeout } from "../../lib/exec.ts";
 import { poll } from "../../lib/retry.ts";
 import type { Machine, PowerState, RunOptions, RunResult } from "../../ports.ts";
-import { type Cgroups, existingCgroups, freeze, isFrozen, killAll, removeCgroups, thaw } from "./cgroup.ts";
+import { commandCgroups, existingCgroups, freeze, isFrozen, killAll, removeCgroups, thaw } from "./cgroup.ts";
 import { endUnits, launch } from "./launch.ts";
 import { mountOverlay, unmountUnder } from "./mounts.ts";
 import * as names from "./names.ts";
@@ -77,7 +77,9 @@ export class LabMachine implements Machine {
     const boot = await this.#requireRunning();
     const leader = boot.leader;
     if (leader === undefined) throw new HostUnreachable(this.name, "it is still starting");
-    const enter = ["nsenter", `--target=${leader.pid}`, "--all", "--", ...argv];
+    const { background = false, ...execOptions } = options;
+    const priority = background ? ["nice", "-n", "19"] : [];
+    const enter = [...priority, "nsenter", `--target=${leader.pid}`, "--all", "--", ...argv];
     try {
       // In the machine's cgroups, so that pausing the machine pauses its commands too.
       const result = await exec(
@@ -85,7 +87,7 @@ export class LabMachine implements Machine {
         {
           env: machineEnvironment,
           cwd: "/",
-          ...options,
+          ...execOptions,
         },
       );
       if (isRunning(leader)) return result;
@@ -237,9 +239,4 @@ export class LabMachine implements Machine {
       },
     );
   }
-}
-
-/** A leaf beside the container's own cgroups: cgroup v2 allows processes only in leaves. */
-function commandCgroups(cgroups: Cgroups): string[] {
-  return cgroups.map((path) => join(path, "run"));
 }
