@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { duration } from "../core/duration.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type LoadConfig, type ObserveConfig, parseLoadMessage } from "./loadgen/config.ts";
 import { waitFor } from "./wait.ts";
@@ -138,7 +139,7 @@ export class LoadProcess {
     const { failed, unknown, oldestMs } = message;
     if (failed + unknown === 0 && oldestMs < STUCK_MS) return;
     this.#lastBad = this.#lastReport;
-    this.#lastBadReport = `${failed} requests failed, ${unknown} unknown, oldest without an answer ${oldestMs} ms`;
+    this.#lastBadReport = `${failed} requests failed, ${unknown} unknown, oldest without an answer ${duration(oldestMs)}`;
   }
 
   #failure(): HoldfastError {

@@ -1,4 +1,5 @@
 /** The verdict on one fault, from the recorded history: pure, so that a stored run can be judged again. */
+import { duration } from "../duration.ts";
 import type { ReadBack, RequestClass, RequestRecord } from "./history.ts";
 import type { Observation } from "./observations.ts";
 import { judgeObserved, type ObservedResult } from "./observed.ts";
@@ -25,6 +26,12 @@ export interface Marks {
   readonly recoveredBy: string;
   /** What was still missing when waiting for recovery ended; null when all was healthy. */
   readonly notRecovered: string | null;
+  /** What the topology promises and the service was not set up for when the fault came; absent: nothing found. */
+  readonly brokenPromise?: string | null;
+  /** Why the fault may have ended before it was healed; absent: it did not. */
+  readonly endedEarly?: string | null;
+  /** The operator ended the drill during it. */
+  readonly interrupted?: boolean;
 }
 
 export interface Objectives {
@@ -125,6 +132,7 @@ function measureObserved(
 
 type RequestMeasures = ReturnType<typeof measureRequests>;
 type WriteMeasures = ReturnType<typeof measureWrites>;
+type Measured = RequestMeasures & WriteMeasures & Pick<FaultResult, "observed">;
 
 function measureWrites({ history, readBack }: Evidence, marks: Marks) {
   const inSegment = (time: number): boolean => time >= marks.baseline && time < marks.end;
@@ -146,54 +154,66 @@ function measureWrites({ history, readBack }: Evidence, marks: Marks) {
 }
 
 function verdictOf(
-  measured: RequestMeasures & WriteMeasures & Pick<FaultResult, "observed">,
+  measured: Measured,
   marks: Marks,
   objectives: Objectives,
 ): { verdict: Verdict; reasons: string[] } {
-  const certain: string[] = []; // whatever else was in doubt
+  const certain = certainFailures(measured, marks, objectives); // whatever else is in doubt
   const missed: string[] = [];
-  const doubts: string[] = [];
-  if (objectives.noDataLoss && measured.acknowledgedWritesLost > 0) {
-    certain.push(`${measured.acknowledgedWritesLost} acknowledged writes are lost; the objective is none`);
-  }
-  const trail = measured.observed?.trail;
-  if (objectives.noDataLoss && trail !== undefined && trail !== null && trail.lost.length > 0) {
-    certain.push(
-      `${trail.lost.length} acknowledged entries of the audit trail are lost; the objective is none`,
+  const doubts = doubtsOf(measured, marks);
+  const { longestOutageMs, longestOutageRangeMs, sendLagInLongestMs } = measured;
+  const most = objectives.recoveryTimeMs;
+  if (longestOutageMs > most) {
+    // The service was away for longer than allowed even if all that the generator was late by was its own fault.
+    const isCertain = marks.tookEffect && longestOutageRangeMs.low > most;
+    (isCertain ? certain : missed).push(
+      `the longest outage was ${duration(longestOutageMs)}; the objective is ${duration(most)}`,
     );
-  }
-  if (marks.notRecovered !== null) certain.push(`not healthy again: ${marks.notRecovered}`);
-  if (measured.longestOutageMs > objectives.recoveryTimeMs) {
-    missed.push(
-      `the longest outage was ${measured.longestOutageMs} ms; the objective is ${objectives.recoveryTimeMs} ms`,
-    );
+    if (longestOutageMs - sendLagInLongestMs <= most) {
+      const late = duration(sendLagInLongestMs);
+      doubts.push(`during the longest outage the load generator itself was late by up to ${late}`);
+    }
   }
   if (objectives.noIdempotentFailures && measured.failedIdempotentRequests > 0) {
     missed.push(
       `${measured.failedIdempotentRequests} idempotent requests failed although another host could serve them`,
     );
   }
+  const reasons = [...certain, ...missed, ...doubts];
+  // What a late generator saw missed, or under a fault that was none, proves nothing.
+  if (certain.length > 0 || (missed.length > 0 && doubts.length === 0)) return { verdict: "fail", reasons };
+  return { verdict: doubts.length > 0 ? "inconclusive" : "pass", reasons };
+}
+
+function certainFailures(measured: Measured, marks: Marks, { noDataLoss }: Objectives): string[] {
+  const found: string[] = [];
+  const { acknowledgedWritesLost: lost, observed } = measured;
+  if (noDataLoss && lost > 0) found.push(`${lost} acknowledged writes are lost; the objective is none`);
+  const trail = observed?.trail?.lost.length ?? 0;
+  if (noDataLoss && trail > 0) {
+    found.push(`${trail} acknowledged entries of the audit trail are lost; the objective is none`);
+  }
+  if (marks.brokenPromise !== undefined && marks.brokenPromise !== null) found.push(marks.brokenPromise);
+  if (marks.notRecovered !== null) found.push(`not healthy again: ${marks.notRecovered}`);
+  return found;
+}
+
+function doubtsOf(measured: Measured, marks: Marks): string[] {
+  const doubts: string[] = [];
+  if (marks.interrupted === true) doubts.push("the operator interrupted the drill during this fault");
   if (!marks.tookEffect) doubts.push(`the fault had no effect: ${marks.proof}`);
+  if (marks.endedEarly !== undefined && marks.endedEarly !== null) doubts.push(marks.endedEarly);
   if (measured.requests === 0) doubts.push("no request was under way during the fault");
   if (measured.sendLagP99Ms > SEND_LAG_LIMIT_MS) {
-    doubts.push(
-      `the load generator itself was late: send lag p99 ${measured.sendLagP99Ms} ms, limit ${SEND_LAG_LIMIT_MS} ms`,
-    );
-  }
-  const { longestOutageMs: longest, sendLagInLongestMs: late } = measured;
-  if (longest > objectives.recoveryTimeMs && longest - late <= objectives.recoveryTimeMs) {
-    doubts.push(`during the longest outage the load generator itself was late by up to ${late} ms`);
+    const [lag, limit] = [duration(measured.sendLagP99Ms), duration(SEND_LAG_LIMIT_MS)];
+    doubts.push(`the load generator itself was late: send lag p99 ${lag}, limit ${limit}`);
   }
   if (measured.unverifiedWrites > 0) {
     doubts.push(`${measured.unverifiedWrites} acknowledged writes could not be read back`);
   }
-  if (trail !== undefined && trail !== null && trail.unverified > 0) {
-    doubts.push(`${trail.unverified} acknowledged entries of the audit trail could not be read back`);
-  }
-  const reasons = [...certain, ...missed, ...doubts];
-  // A missed time seen by a late generator, or under a fault that was none, proves nothing.
-  if (certain.length > 0 || (missed.length > 0 && doubts.length === 0)) return { verdict: "fail", reasons };
-  return { verdict: doubts.length > 0 ? "inconclusive" : "pass", reasons };
+  const trail = measured.observed?.trail?.unverified ?? 0;
+  if (trail > 0) doubts.push(`${trail} acknowledged entries of the audit trail could not be read back`);
+  return doubts;
 }
 
 const ids = (writes: readonly ReadBack[]): string[] => writes.map((write) => write.id);

@@ -11,6 +11,14 @@ export interface Interval {
   readonly to: number;
 }
 
+/** An outage of one class. It ended at some time from `proven` to `overBy`; `to` is the best that is known. */
+export interface Outage extends Interval {
+  /** A request that was due then was not served, or one that had waited was served. */
+  readonly proven: number;
+  /** Every client that it had concerned was served by then. */
+  readonly overBy: number;
+}
+
 /** Milliseconds from `from` to `to`, as recorded by the generator. */
 export const lengthOf = ({ from, to }: Interval): number => to - from;
 
@@ -30,7 +38,7 @@ export function union(intervals: readonly Interval[]): Interval[] {
 }
 
 /**
- * Outage intervals by class, merged over the clients of the class.
+ * Outages by class, merged over the clients of the class.
  *
  * @param history all records, in any order: a request inside the window may end after it
  * @param window  requests that were under way at any time in it count
@@ -40,14 +48,14 @@ export function outagesByClass(
   history: readonly RequestRecord[],
   window: Interval,
   end: number,
-): Map<RequestClass, Interval[]> {
-  const byClass = new Map<RequestClass, Interval[]>();
+): Map<RequestClass, Outage[]> {
+  const byClass = new Map<RequestClass, Outage[]>();
   for (const requestClass of requestClasses) {
-    const intervals: Interval[] = [];
+    const spells: Spell[] = [];
     for (const records of byClient(history, requestClass).values()) {
-      intervals.push(...outagesOfClient(records, window, end));
+      spells.push(...spellsOfClient(records, window, end));
     }
-    byClass.set(requestClass, union(intervals));
+    byClass.set(requestClass, merged(spells).map(outageOf));
   }
   return byClass;
 }
@@ -71,15 +79,61 @@ function byClient(
   return clients;
 }
 
-function outagesOfClient(records: readonly RequestRecord[], window: Interval, end: number): Interval[] {
-  const intervals: Interval[] = [];
+/** One request that was not served in time. */
+interface Spell extends Interval {
+  readonly client: number;
+  /** It was not served at all. */
+  readonly failed: boolean;
+  /** The client's first served request that was due later; undefined: none, or its own late answer ended it. */
+  readonly back: RequestRecord | undefined;
+}
+
+function spellsOfClient(records: readonly RequestRecord[], window: Interval, end: number): Spell[] {
+  const spells: Spell[] = [];
   let nextOk: RequestRecord | undefined; // the first ok request intended after the one looked at
   for (const record of records.toReversed()) {
+    const { client, intended: from } = record;
     if (isIn(record, window) && isBad(record)) {
-      const to = record.outcome === "ok" ? record.done : (nextOk?.done ?? Math.max(end, record.done));
-      intervals.push({ from: record.intended, to });
+      spells.push(
+        record.outcome === "ok"
+          ? { client, from, to: record.done, failed: false, back: undefined }
+          : { client, from, to: nextOk?.done ?? Math.max(end, record.done), failed: true, back: nextOk },
+      );
     }
     if (record.outcome === "ok") nextOk = record;
   }
-  return intervals;
+  return spells;
 }
+
+/** Spells that overlap or touch, together. */
+function merged(spells: readonly Spell[]): Spell[][] {
+  const groups: Spell[][] = [];
+  let end = Number.NEGATIVE_INFINITY;
+  for (const spell of [...spells].sort((a, b) => a.from - b.from)) {
+    if (spell.from <= end) groups.at(-1)?.push(spell);
+    else groups.push([spell]);
+    end = Math.max(end, spell.to);
+  }
+  return groups;
+}
+
+/**
+ * The clients ask one after the other, so together they see an end much earlier than the last of them: it is
+ * when the first is served of those who were not until the last failure. A client that was served again while
+ * others failed still (another host's) says nothing of their end.
+ */
+function outageOf(group: readonly Spell[]): Outage {
+  const failures = group.filter(({ failed }) => failed);
+  const lastFailure = latest(failures.map(({ from }) => from));
+  const lastAnswer = latest(group.filter(({ failed }) => !failed).map(({ to }) => to));
+  const overBy = latest(group.map(({ to }) => to));
+  const back = failures.flatMap((spell) =>
+    spell.back !== undefined && spell.back.intended > lastFailure ? [spell.back.done] : [],
+  );
+  const end = failures.length === 0 ? lastAnswer : back.reduce((a, b) => Math.min(a, b), overBy);
+  const from = group.reduce((first, spell) => Math.min(first, spell.from), Number.POSITIVE_INFINITY);
+  return { from, to: Math.max(end, lastAnswer), proven: Math.max(lastFailure, lastAnswer), overBy };
+}
+
+const latest = (times: readonly number[]): number =>
+  times.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);

@@ -1,7 +1,7 @@
 /** What clients saw of their requests in the window of one fault. Pure. */
 import { type RequestClass, type RequestRecord, SKIPPED } from "./history.ts";
 import type { Evidence, Marks } from "./judge.ts";
-import { type Interval, isIn, lengthOf, outagesByClass, union } from "./outages.ts";
+import { type Interval, isIn, lengthOf, type Outage, outagesByClass, union } from "./outages.ts";
 import { percentile, rank } from "./statistics.ts";
 
 /** A generator later than this (99th percentile) measured itself, not the service. */
@@ -75,11 +75,11 @@ interface Longest {
 }
 
 /**
- * A client sees an outage begin up to one spacing late, and end up to one spacing late; what the generator
- * was late by while it lasted may be no outage at all. Without any, one shorter than the spacing may hide.
+ * A client sees an outage begin up to one spacing late; what the generator was late by while it lasted may be
+ * no outage at all. Without any, one shorter than the spacing may hide.
  */
 function longestOf(
-  outages: readonly Interval[],
+  outages: readonly Outage[],
   requestClass: RequestClass,
   { samplingMs, samplingMsByClass = {} }: Evidence,
   records: readonly RequestRecord[],
@@ -91,12 +91,11 @@ function longestOf(
   const own = records.filter((record) => record.class === requestClass);
   const late = Math.max(0, ...own.filter((record) => isIn(record, longest)).map((r) => r.sent - r.intended));
   const sendLagMs = late > SEND_LAG_LIMIT_MS ? round(late) : 0;
-  const length = lengthOf(longest);
-  const begin = own.find(({ intended }) => intended === longest.from);
-  const end = own.find(({ done, outcome }) => done === longest.to && outcome === "ok");
-  const low = length - Math.max(spacing, sinceBefore(end, own)) - sendLagMs;
-  const high = length + Math.max(spacing, sinceBefore(begin, own));
-  return { outageMs: round(length), range: { low: round(Math.max(0, low)), high: round(high) }, sendLagMs };
+  const { from, proven, overBy } = longest;
+  const begin = own.find(({ intended }) => intended === from);
+  const low = Math.max(0, proven - from - sendLagMs);
+  const high = overBy - from + Math.max(spacing, sinceBefore(begin, own));
+  return { outageMs: round(lengthOf(longest)), range: { low: round(low), high: round(high) }, sendLagMs };
 }
 
 /** From the request before of the same client, ms: more than the spacing where requests were skipped. */

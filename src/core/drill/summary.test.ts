@@ -29,7 +29,7 @@ const passed: FaultResult = {
   duplicateWrites: [],
   unverifiedWrites: 0,
 };
-const failed: FaultResult = { ...passed, verdict: "fail", reasons: ["the longest outage was 12000 ms"] };
+const failed: FaultResult = { ...passed, verdict: "fail", reasons: ["the longest outage was 12 s"] };
 const doubtful: FaultResult = { ...passed, verdict: "inconclusive" };
 
 test("the worst finding decides", () => {
@@ -51,11 +51,11 @@ test("the table says what clients saw, what was lost, who recovered it, and why 
     ],
   });
   expect(lines).toEqual([
-    "Fault            Longest outage   Failed requests     Writes lost  Recovered by                  Verdict",
-    "───────────────  ───────────────  ──────────────────  ───────────  ────────────────────────────  ───────",
-    "app-kill (app1)  80 ms – 160 ms   3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  pass",
-    "app-kill (app1)  12.0 s – 12.0 s  3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  fail",
-    "app-kill: the longest outage was 12000 ms",
+    "Fault            Longest outage  Failed requests     Writes lost  Recovered by                  Verdict",
+    "───────────────  ──────────────  ──────────────────  ───────────  ────────────────────────────  ───────",
+    "app-kill (app1)  80 ms – 160 ms  3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  pass",
+    "app-kill (app1)  12 s – 12 s     3 of 2000 (GET: 0)  0 of 812     systemd restarted 3 services  fail",
+    "app-kill: the longest outage was 12 s",
     "Outages are known to about 100 ms (spacing of one client's requests).",
   ]);
 });

@@ -1,4 +1,5 @@
 /** The result of a drill run, for machines (one NDJSON line) and for people (one table). */
+import { duration } from "../duration.ts";
 import type { FaultResult } from "./judge.ts";
 
 /** Its first fields and their names are stable: scripts depend on them (docs/drill.md). */
@@ -41,19 +42,16 @@ export function formatSummary(summary: DrillSummary): string[] {
   if (summary.aborted !== null) lines.push(`aborted: ${summary.aborted}`);
   const sampling = summary.faults[0]?.samplingMs;
   if (sampling !== undefined)
-    lines.push(`Outages are known to about ${sampling} ms (spacing of one client's requests).`);
+    lines.push(`Outages are known to about ${duration(sampling)} (spacing of one client's requests).`);
   return lines;
 }
 
 /** An interval, because a client that asks every 40 ms cannot know it better. */
 function formatOutage({ longestOutageMs, longestOutageRangeMs: range }: FaultResult): string {
-  if (range === undefined) return formatMs(longestOutageMs);
-  if (longestOutageMs === 0) return `< ${formatMs(range.high)}`;
-  return `${formatMs(range.low)} – ${formatMs(range.high)}`;
+  if (range === undefined) return duration(longestOutageMs);
+  if (longestOutageMs === 0) return `< ${duration(range.high)}`;
+  return `${duration(range.low)} – ${duration(range.high)}`;
 }
-
-const formatMs = (ms: number): string =>
-  ms >= 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`;
 
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

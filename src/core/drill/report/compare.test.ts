@@ -69,7 +69,7 @@ describe("two runs compared", () => {
       ),
     );
     expect(lines[2]).toBe(
-      "x      pass, 200–400 ms  fail, 1.40 s – 2.10 s (2×), 3 lost  +1.70 s     longer: beyond the resolution (one injection: the spread is unknown)",
+      "x      pass, 200–400 ms  fail, 1.4 s – 2.1 s (2×), 3 lost  +1.7 s      longer: beyond the resolution (one injection: the spread is unknown)",
     );
   });
 });

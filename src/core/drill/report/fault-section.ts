@@ -1,5 +1,4 @@
 /** Everything about one fault: the worst injection in full, every repeat beside it. */
-import { seconds } from "../../checks/tiers.ts";
 import { handling } from "../engine-marks.ts";
 import { outagesByClass, type Interval } from "../outages.ts";
 import { percentilesIn } from "./bins.ts";
@@ -50,7 +49,7 @@ function account({ result, engineMarks }: Injection, marks: FaultMarks): Html {
   );
   const { recoveryTimeMs, noDataLoss, noIdempotentFailures } = marks.objectives;
   const objective = [
-    `outage at most ${seconds(recoveryTimeMs)}`,
+    `outage at most ${duration(recoveryTimeMs)}`,
     ...(noDataLoss ? ["no acknowledged write lost"] : []),
     ...(noIdempotentFailures ? ["no GET fails"] : []),
   ].join(", ");
@@ -184,7 +183,7 @@ function percentiles({ records }: Injection, marks: FaultMarks): Html {
       const cells =
         figures === null
           ? html`<td colspan="6">no request was due</td>`
-          : html`${[figures.p50, figures.p90, figures.p99, figures.max].map((ms) => html`<td class="number">${latency(ms)}</td>`)}
+          : html`${[figures.p50, figures.p90, figures.p99, figures.max].map((ms) => html`<td class="number">${duration(ms)}</td>`)}
               <td class="number">${thousands(figures.requests)}</td>
               <td class="number">${thousands(figures.notOk)}</td>`;
       return html`<tr>
@@ -218,8 +217,6 @@ function percentiles({ records }: Injection, marks: FaultMarks): Html {
     </table>
   </div>`;
 }
-
-const latency = (ms: number): string => (ms < 10 ? `${ms.toFixed(1)} ms` : duration(ms));
 
 const MAX_MARKS = 60;
 

@@ -3,8 +3,7 @@ import { conclusion, totalsOf, worstOutage } from "./conclusion.ts";
 import { html, type Html } from "./html.ts";
 import type { FaultGroup, ReportInput, ReportVerdict } from "./model.ts";
 import { dots, dotScale, topOf } from "./spread.ts";
-import { seconds } from "../../checks/tiers.ts";
-import { badge, clock, outageText, plural, thousands } from "./words.ts";
+import { badge, clock, duration, outageText, plural, thousands } from "./words.ts";
 
 export function firstScreen(input: ReportInput, groups: readonly FaultGroup[]): Html {
   const { topologyName, context } = input;
@@ -82,7 +81,7 @@ function verdictTable(groups: readonly FaultGroup[]): Html {
       ${name}
       <td>${badge(verdict)}${passes(group)}</td>
       <td class="number">${outageText(longest.result)}${spread}</td>
-      <td class="number">${marks === null ? "–" : seconds(marks.objectives.recoveryTimeMs)}</td>
+      <td class="number">${marks === null ? "–" : duration(marks.objectives.recoveryTimeMs)}</td>
       <td class="plot-cell">${dots(group, top)}</td>
       <td class="number">${thousands(lost)}</td>
       <td class="number">${thousands(failed)}</td>

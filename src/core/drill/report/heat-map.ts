@@ -6,7 +6,7 @@ import type { Panel } from "./figure.ts";
 import { COLUMN, LEFT, PLOT_END } from "./frame.ts";
 import { html, type Html, trusted } from "./html.ts";
 import { laneLabel } from "./marks-panel.ts";
-import { thousands } from "./words.ts";
+import { duration, thousands } from "./words.ts";
 
 const ROW = 5;
 /** Shades, from few requests to many; the style has as many colours. */
@@ -76,7 +76,7 @@ function scale(top: number): Html {
     const row = Math.log2(ms) * 2;
     if (row > top) return null;
     const y = (top + 1 - row) * ROW;
-    const text = ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
+    const text = duration(ms);
     return html`<path class="grid" d="M${LEFT} ${y.toFixed(1)}H${PLOT_END}" /><text
         class="small"
         x="${LEFT - 6}"

@@ -58,11 +58,7 @@ export function dots({ fault, injections }: FaultGroup, top: number): Html {
 export function dotScale(top: number): Html {
   const ticks: Html[] = [html`<text x="${NONE}" y="12" text-anchor="middle">none</text>`];
   for (let ms = LOW_MS * 10; ms <= top; ms *= 10) {
-    ticks.push(
-      html`<text x="${place(ms, top)}" y="12" text-anchor="middle"
-        >${ms < 1000 ? `${ms} ms` : `${ms / 1000} s`}</text
-      >`,
-    );
+    ticks.push(html`<text x="${place(ms, top)}" y="12" text-anchor="middle">${duration(ms)}</text>`);
   }
   return html`<svg
     class="dots scale"

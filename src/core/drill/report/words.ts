@@ -1,13 +1,10 @@
 /** How figures and verdicts are written, everywhere in a report alike. */
+import { duration as plainDuration } from "../../duration.ts";
 import { html, type Html } from "./html.ts";
 import type { ReportVerdict, Result } from "./model.ts";
 
 /** With a space that does not break: "240 ms", "2.4 s", "25 s", "3 min". */
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)}\u00a0ms`;
-  if (ms < 10_000) return `${(ms / 1000).toFixed(2)}\u00a0s`;
-  return ms < 120_000 ? `${(ms / 1000).toFixed(1)}\u00a0s` : `${(ms / 60_000).toFixed(1)}\u00a0min`;
-}
+export const duration = (ms: number): string => plainDuration(ms).replace(" ", "\u00a0");
 
 /** An outage as what the sampling allows to know of it: "240–340 ms". */
 export function outageText({ longestOutageMs, outageRangeMs: { low, high } }: Result): string {
