@@ -57,6 +57,8 @@ export interface Attack {
   inject(): Promise<void>;
   /** Whether the fault took effect; bounded in time. */
   prove(): Promise<Proof>;
+  /** Asked before healing: null, or why the fault was gone already. Absent: what was done stays done. */
+  endedEarly?(): Promise<string | null>;
   /** By level ("power it on if it is off"): also called when `inject` failed half-way. */
   heal(): Promise<void>;
   /** What healing does, as it reads after "served again only by": "powering lb1 on". Null: nothing. */

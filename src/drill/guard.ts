@@ -22,6 +22,8 @@ export interface Change {
 export interface GuardedChange {
   /** @throws HoldfastError when the guard or the change itself fails; what was done is undone by `end` */
   begin(): Promise<void>;
+  /** Null, or that the host's guard has undone it already (or that nobody can tell): ask before `end`. */
+  endedEarly(): Promise<string | null>;
   /** Undoes it; nothing when the host's guard has done so already. */
   end(): Promise<void>;
 }
@@ -41,6 +43,17 @@ export function guardedChange(host: Host, change: Change): GuardedChange {
         HEARTBEAT_MS,
       );
       await shell(host, change.inject, "inject");
+    },
+    async endedEarly() {
+      try {
+        const { code } = await host.run(["systemctl", "is-active", "--quiet", unit]);
+        return code === 0
+          ? null
+          : `the undo fired early: ${host.name} had not heard of the drill for ${FUSE_SECONDS} s`;
+      } catch (error) {
+        if (!(error instanceof HoldfastError)) throw error;
+        return `the undo may have fired early: ${error.message}`;
+      }
     },
     async end() {
       clearInterval(heartbeat);

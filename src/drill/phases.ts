@@ -6,7 +6,7 @@ import type { TaskReport } from "../ports.ts";
 import type { Attack, Fault, FaultContext, Proof } from "./fault.ts";
 import type { LoadProcess } from "./load.ts";
 import { waitFor } from "./wait.ts";
-import { look, lookAfter, takeovers } from "./witness.ts";
+import { look, lookAfter, takeovers, type Witness } from "./witness.ts";
 
 /** How long each phase waits, ms. */
 export interface Timings {
@@ -44,6 +44,8 @@ export interface PhaseTools {
   readonly context: FaultContext;
   /** Null, or what the service lacks of full redundancy. */
   readonly health: () => Promise<string | null>;
+  /** Null, or what the topology promises and the service is not set up for. */
+  readonly brokenPromise: () => Promise<string | null>;
   readonly load: LoadProcess;
   readonly progress: TaskReport;
   readonly signal: AbortSignal;
@@ -52,31 +54,33 @@ export interface PhaseTools {
 
 /**
  * Runs one fault through its phases. Whatever happens after the injection, heal is called.
+ * An interrupt while the fault is there ends the waiting, not the phases: it is healed, and recorded so far.
  * @param baseline when its baseline began: the end of the fault before
  * @throws DrillAborted when the service is not healthy before the fault: nothing was broken
+ * @throws the signal's reason when it aborts before the injection
  */
 export async function runFault(fault: Fault, baseline: number, tools: PhaseTools): Promise<Marks> {
   const { context, load, progress, signal, timings } = tools;
   progress.update("baseline: is everything healthy?");
   await requireHealthy(fault, tools);
+  const brokenPromise = await tools.brokenPromise();
   const attack = await fault.prepare(context).catch((error: unknown) => {
     if (error instanceof HoldfastError) throw new DrillAborted(`${fault.name}: no target: ${error.message}`);
     throw error;
   });
   const before = await look(context, attack);
+  signal.throwIfAborted();
   progress.update(`inject: ${fault.title} (${attack.target})`);
-  const { servedAgain, ...injected } = await injectAndProve(fault, attack, tools);
-  const during = await lookAfter(context, attack, before);
+  const { servedAgain, during, ...injected } = await injectAndHold(fault, attack, before, tools);
   progress.update("heal");
   const heal = load.now();
   await attack.heal();
-  const notHealthy = await waitFor(tools.health, {
-    deadlineMs: timings.recovery,
-    intervalMs: HEALTH_INTERVAL_MS,
-  });
+  const limits = { deadlineMs: timings.recovery, intervalMs: HEALTH_INTERVAL_MS, signal };
+  const notHealthy = await unlessInterrupted(signal, () => waitFor(tools.health, limits));
   const recovered = load.now();
   progress.update("verify: are clients served?");
-  const notServed = await load.waitUntilClean(timings.verify.clean, timings.verify.deadline, signal);
+  const { clean, deadline } = timings.verify;
+  const notServed = await unlessInterrupted(signal, () => load.waitUntilClean(clean, deadline, signal));
   return {
     fault: fault.name,
     title: fault.title,
@@ -86,11 +90,27 @@ export async function runFault(fault: Fault, baseline: number, tools: PhaseTools
     heal,
     recovered,
     end: load.now(),
-    recoveredBy: servedAgain
-      ? takenOver(takeovers(before, during), attack)
-      : broughtBack(takeovers(before, await look(context, attack)), attack),
+    recoveredBy: signal.aborted
+      ? "not waited for: the operator interrupted"
+      : servedAgain
+        ? takenOver(takeovers(before, during), attack)
+        : broughtBack(takeovers(before, await look(context, attack)), attack),
     notRecovered: notHealthy ?? notServed,
+    brokenPromise,
+    interrupted: signal.aborted,
   };
+}
+
+/** @returns what was still missing; null also when the operator did not let it be found out */
+async function unlessInterrupted(
+  signal: AbortSignal,
+  wait: () => Promise<string | null>,
+): Promise<string | null> {
+  if (signal.aborted) return null;
+  return wait().catch((error: unknown) => {
+    if (signal.aborted) return null;
+    throw error;
+  });
 }
 
 /** Clients were served again with the fault still there. */
@@ -116,14 +136,16 @@ async function requireHealthy(fault: Fault, { health, load, signal, timings }: P
   );
 }
 
-async function injectAndProve(fault: Fault, attack: Attack, tools: PhaseTools) {
-  const { load } = tools;
+async function injectAndHold(fault: Fault, attack: Attack, before: Witness, tools: PhaseTools) {
+  const { context, load, signal } = tools;
   const inject = load.now();
   try {
     const proof = await effectOf(attack);
     const prove = load.now();
     const servedAgain = proof.tookEffect ? await hold(fault, tools) : true;
-    return { inject, prove, ...proof, servedAgain };
+    const during = signal.aborted ? before : await lookAfter(context, attack, before);
+    const endedEarly = proof.tookEffect ? ((await attack.endedEarly?.()) ?? null) : null;
+    return { inject, prove, ...proof, servedAgain, during, endedEarly };
   } catch (error) {
     await attack.heal();
     throw error;
@@ -143,12 +165,18 @@ async function effectOf(attack: Attack): Promise<Proof> {
 
 /**
  * Leaves the fault there as long as it means something, so that healing does not get the credit for
- * a takeover. @returns whether clients were served again without healing
+ * a takeover; an interrupt ends it. @returns whether clients were served again without healing
  */
 async function hold(fault: Fault, { load, signal, timings }: PhaseTools): Promise<boolean> {
   if (fault.healAtOnce === true) return false;
-  await sleep(fault.total === true ? timings.total : (fault.holdMs ?? 0), undefined, { signal });
-  if (fault.total === true) return false;
-  const { clean, deadline } = timings.degraded;
-  return (await load.waitUntilClean(clean, deadline, signal)) === null;
+  const held = fault.total === true ? timings.total : (fault.holdMs ?? 0);
+  try {
+    await sleep(held, undefined, { signal });
+    if (fault.total === true) return false;
+    const { clean, deadline } = timings.degraded;
+    return (await load.waitUntilClean(clean, deadline, signal)) === null;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
 }

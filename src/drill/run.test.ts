@@ -51,6 +51,8 @@ class FakeLab {
   /** Whether the machines may set the clock. */
   capabilities = "00000000fcecffff";
   linkUp = true;
+  /** As Patroni is set up. */
+  synchronous = true;
   readonly members = [{ name: "data1", role: "leader", state: "running", timeline: 3 }];
   readonly calls: string[] = [];
   readonly clients = {
@@ -108,6 +110,8 @@ class FakeLab {
       return { stdout: alive ? `${this.pid} (node (x) y) S ${"0 ".repeat(18)}4711 0\n` : "" };
     }
     if (command === "sh") return { stdout: `CapEff:\t${this.capabilities}\n` };
+    if (argv.at(-1)?.endsWith("/config") === true)
+      return { stdout: JSON.stringify({ synchronous_mode: this.synchronous }) };
     if (command === "curl") return { stdout: JSON.stringify({ members: this.members }) };
     if (command === "socat") return { stdout: "# pxname,svname,rate\napp,app1,9\napp,app2,3\n" };
     if (argv.includes("-o"))
@@ -271,16 +275,59 @@ test("a target that does not recover fails, and the faults after it are left out
   expect(lab.off.size).toBe(0);
 });
 
-test("an interrupt heals what was broken and leaves no load behind", async () => {
+test("an interrupt during a fault heals it, and the run says so", async () => {
   const interrupt = new AbortController();
   lab.onPowerOff = () => {
     lab.vipHolder = "lb2";
     server.behave("unavailable");
-    interrupt.abort();
+    setTimeout(() => interrupt.abort(), 300);
+    setTimeout(() => server.behave("normal"), 1500);
   };
-  const drill = runDrill({ ...options, faults: ["vip-holder-power-off"], signal: interrupt.signal });
-  await expect(drill).rejects.toThrow("interrupted");
+  const faults = ["vip-holder-power-off", "app-kill"];
+  const summary = await runDrill({ ...options, faults, signal: interrupt.signal });
   expect(lab.off.size).toBe(0);
+  expect(lab.calls.some((call) => call.includes("SIGKILL"))).toBe(false);
+  expect(conclude(summary)).toBe("aborted");
+  expect(summary.aborted).toContain("the operator interrupted the drill during vip-holder-power-off");
+  expect(summary.faults).toMatchObject([{ fault: "vip-holder-power-off", verdict: "inconclusive" }]);
+  expect(summary.faults[0]?.reasons).toContain("the operator interrupted the drill during this fault");
+  for (const file of ["verdict.json", "report.html"]) {
+    const kept = await readFile(join(options.folder, file), "utf8");
+    expect(kept).toContain("the operator interrupted the drill during vip-holder-power-off");
+    expect(kept).not.toContain("operation was aborted");
+  }
+});
+
+test("an interrupt before the first fault breaks nothing, and the run says so", async () => {
+  const interrupt = new AbortController();
+  lab.missing = "data2 is still starting";
+  const health = () => {
+    interrupt.abort();
+    return Promise.resolve(lab.missing);
+  };
+  const summary = await runDrill({ ...options, health, signal: interrupt.signal });
+  expect(summary).toMatchObject({ faults: [], aborted: expect.stringContaining("before app-kill") });
+  expect(lab.calls.some((call) => call.includes("SIGKILL"))).toBe(false);
+  expect(await readFile(join(options.folder, "report.html"), "utf8")).toContain("operator interrupted");
+});
+
+test("a fault that was undone while the drill lived is no pass", async () => {
+  lab.onPowerOff = (name) => {
+    lab.vipHolder = "lb2";
+    setTimeout(() => lab.off.delete(name), 300);
+  };
+  const summary = await runDrill({ ...options, faults: ["vip-holder-power-off"] });
+  expect(summary.faults).toMatchObject([{ tookEffect: true, verdict: "inconclusive" }]);
+  expect(summary.faults[0]?.reasons).toContain("lb1 had power again before the drill gave it");
+});
+
+test("a service that is not set up for what its topology promises fails, whatever clients saw", async () => {
+  lab.synchronous = false;
+  const summary = await runDrill(options);
+  expect(summary).toMatchObject({ aborted: null, faults: [{ tookEffect: true, verdict: "fail" }] });
+  expect(summary.faults[0]?.reasons).toEqual([
+    "the topology promises dataLoss none and replication is asynchronous",
+  ]);
 });
 
 test("unknown faults and topologies without a workload are refused before anything starts", async () => {
@@ -324,7 +371,7 @@ test("repeats come in rounds, each in an order of its own that the seed gives ag
   expect(summary.seed).toBe(5);
 });
 
-test("an interrupt between faults keeps what was measured", async () => {
+test("an interrupt keeps what was measured before", async () => {
   const interrupt = new AbortController();
   let injected = 0;
   lab.onKill = () => {
@@ -332,6 +379,7 @@ test("an interrupt between faults keeps what was measured", async () => {
   };
   const faults = ["app-kill", "app-kill"];
   const summary = await runDrill({ ...options, faults, signal: interrupt.signal });
-  expect(summary.faults).toMatchObject([{ fault: "app-kill", tookEffect: true }]);
+  const interrupted = summary.faults.map(({ reasons }) => reasons.some((one) => one.includes("interrupted")));
+  expect(interrupted).toEqual([false, true]);
   expect(summary.aborted).toContain("interrupted");
 });

@@ -19,7 +19,7 @@ import {
 import { type GeneratorLaunch, LoadProcess } from "./load.ts";
 import { loadConfigOf, observeConfigOf } from "./load-config.ts";
 import type { LoadConfig } from "./loadgen/config.ts";
-import { serviceHealth } from "./health.ts";
+import { brokenPromise, serviceHealth } from "./health.ts";
 import { defaultTimings, type Timings } from "./phases.ts";
 import { writeReport } from "./report.ts";
 import { recordRun } from "./run-context.ts";
@@ -67,7 +67,7 @@ const READ_BACK_PER_FAULT_MS = 5000;
  * Runs the faults under load and judges them.
  * A service that is not healthy before a fault is a result (`aborted`), not an error.
  * @throws HoldfastError (usage) for an unknown fault or a topology without a workload; when the load
- * generator or the interrupt ends the drill: what was injected is healed then
+ * generator ends the drill: what was injected is healed then
  */
 export async function runDrill(options: DrillOptions): Promise<RunSummary> {
   const { turns, left } = plannedTurns(options);
@@ -149,6 +149,7 @@ function seriesTools(options: DrillOptions, load: LoadProcess) {
     topology,
     context,
     health: options.health ?? (() => serviceHealth(context)),
+    brokenPromise: () => brokenPromise(context),
     load,
     reporter,
     signal: options.signal ?? new AbortController().signal,

@@ -41,6 +41,7 @@ export interface SeriesTools {
   readonly topology: Topology;
   readonly context: FaultContext;
   readonly health: () => Promise<string | null>;
+  readonly brokenPromise: () => Promise<string | null>;
   readonly load: LoadProcess;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -50,8 +51,7 @@ export interface SeriesTools {
 }
 
 /**
- * Runs every turn, until one leaves a service that does not come back.
- * @throws DrillAborted when it is interrupted before any fault is done; what was broken is healed then
+ * Runs every turn, until one leaves a service that does not come back or the operator interrupts.
  */
 export async function runSeries(turns: readonly Turn[], tools: SeriesTools): Promise<Series> {
   const faults: Ran[] = [];
@@ -77,15 +77,18 @@ export async function runSeries(turns: readonly Turn[], tools: SeriesTools): Pro
       });
       finish(task, marks);
       await tools.after(marks);
+      if (marks.interrupted === true)
+        return ended(`the operator interrupted the drill during ${name}; what it had broken is healed`);
       if (marks.notRecovered !== null)
         return ended(`the service is not healthy again after ${name}: ${marks.notRecovered}`);
     } catch (error) {
-      task.fail((error as Error).message);
-      if (error instanceof DrillAborted) return ended(error.message);
-      if (!tools.signal.aborted) throw error;
-      const interrupted = "the drill was interrupted; what it had broken is healed";
-      if (faults.length === 0) throw new DrillAborted(interrupted);
-      return ended(interrupted);
+      const isInterrupt = tools.signal.aborted && (error as Error).name === "AbortError";
+      const message = isInterrupt
+        ? `the operator interrupted the drill before ${name}; nothing was broken by that fault`
+        : (error as Error).message;
+      task.fail(message);
+      if (isInterrupt || error instanceof DrillAborted) return ended(message);
+      throw error;
     }
   }
   return ended(null);
@@ -115,7 +118,8 @@ function objectives(topology: Topology, fault: Fault, { inject, heal }: Marks): 
 }
 
 function finish(task: PhaseTools["progress"], marks: Marks): void {
-  if (marks.notRecovered !== null) task.fail(`not healthy again: ${marks.notRecovered}`);
+  if (marks.interrupted === true) task.fail("interrupted by the operator; what it had broken is healed");
+  else if (marks.notRecovered !== null) task.fail(`not healthy again: ${marks.notRecovered}`);
   else if (!marks.tookEffect) task.fail(`no effect: ${marks.proof}`);
   else task.done(marks.recoveredBy);
 }

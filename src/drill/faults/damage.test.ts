@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { blueprint } from "../../../test/support/render.ts";
+import { HostUnreachable } from "../../lib/errors.ts";
 import type { Machine, RunResult } from "../../ports.ts";
 import type { Attack, FaultContext } from "../fault.ts";
 import {
@@ -117,6 +118,31 @@ test("the host is told how to undo before anything is done to it, and undoes whe
   expect(injected).toContain("break-it");
   await attack.heal();
   expect(host.scripts[2]).toContain("systemctl stop holdfast-drill-x.service");
+});
+
+test("an undo that fired while the drill lived is noticed, and so is a host that cannot be asked", async () => {
+  const host = new FakeHost(true);
+  const attack = together([stopUnits(host, ["a.service"])]);
+  await attack.inject();
+  expect(await attack.endedEarly?.()).toBeNull();
+  const run = host.run.bind(host);
+  host.run = (argv, options) =>
+    argv[1] === "is-active" ? Promise.resolve(done("inactive", 3)) : run(argv, options);
+  expect(await attack.endedEarly?.()).toContain("the undo fired early: m1 had not heard of the drill for");
+  host.run = () => Promise.reject(new HostUnreachable("m1", "it is off"));
+  expect(await attack.endedEarly?.()).toContain("the undo may have fired early");
+  host.run = run;
+  await attack.heal();
+});
+
+test("power that came back before the drill gave it is noticed", async () => {
+  const host = new FakeHost(true);
+  const attack = powerOff(context, [host]);
+  await attack.inject();
+  expect(await attack.endedEarly?.()).toBeNull();
+  await host.powerOn();
+  expect(await attack.endedEarly?.()).toContain("m1 had power again");
+  await attack.heal();
 });
 
 test("a host that cannot be told how to undo is not broken", async () => {

@@ -69,6 +69,7 @@ export function damageHost(host: Machine, damage: HostDamage): Attack {
         const { code } = await host.run(["sh", "-s"], { stdin: damage.shows, timeoutMs: 10_000 });
         return code === 0 ? null : "it does not show";
       }),
+    endedEarly: () => change.endedEarly(),
     heal: () => change.end(),
   };
 }
@@ -163,6 +164,11 @@ export function powerOff(context: FaultContext, machines: readonly Machine[]): A
       const proof = names.map((name, index) => `${name} is ${states[index]}`).join(", ");
       return { tookEffect: states.every((state) => state === "off"), proof };
     },
+    async endedEarly() {
+      const states = await Promise.all(machines.map((machine) => machine.state()));
+      const back = names.filter((_, index) => states[index] !== "off");
+      return back.length === 0 ? null : `${back.join(", ")} had power again before the drill gave it`;
+    },
     async heal() {
       await Promise.all(
         machines.map(async (machine) => {
@@ -185,6 +191,10 @@ export function together(attacks: readonly Attack[]): Attack {
       for (const attack of attacks) await attack.inject();
     },
     prove: () => proveAll(attacks),
+    async endedEarly() {
+      const early = await Promise.all(attacks.map(async (attack) => (await attack.endedEarly?.()) ?? null));
+      return early.find((why) => why !== null) ?? null;
+    },
     async heal() {
       const failures: unknown[] = [];
       for (const attack of attacks.toReversed()) {

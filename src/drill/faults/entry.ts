@@ -96,6 +96,11 @@ function cutClients({ clients, deadMan }: FaultContext): Attack {
         ? { tookEffect: true, proof: "the clients' link is down" }
         : { tookEffect: false, proof: "the clients' link is still up" };
     },
+    async endedEarly() {
+      return (await clients?.linkIsUp()) === true
+        ? "the clients' link was up before the drill healed it"
+        : null;
+    },
     async heal() {
       await clients?.restoreLink();
       await release?.();

@@ -32,15 +32,35 @@ export async function patroniMembers(context: FaultContext): Promise<readonly Pa
 const timelineOf = (members: readonly PatroniMember[]): number => leaderOf(members)?.timeline ?? 0;
 
 async function ask(machine: Machine): Promise<readonly PatroniMember[] | null> {
-  const url = `https://${machine.address}:${restPort}/cluster`;
+  const answer = await askPatroni(machine, "/cluster");
+  return answer === null ? null : clusterSchema.parse(answer).members;
+}
+
+/** What Patroni on the host answers to a GET; null when it does not. */
+async function askPatroni(machine: Machine, path: string): Promise<unknown> {
+  const url = `https://${machine.address}:${restPort}${path}`;
   const argv = [..."curl --silent --fail --max-time 2 --cacert".split(" "), tlsPaths("postgres").ca, url];
   try {
     const { code, stdout } = await machine.run(argv, { timeoutMs: 5000 });
-    return code === 0 ? clusterSchema.parse(JSON.parse(stdout)).members : null;
+    return code === 0 ? JSON.parse(stdout) : null;
   } catch (error) {
     if (error instanceof HostUnreachable) return null;
     throw error;
   }
+}
+
+const configSchema = z.object({ synchronous_mode: z.union([z.boolean(), z.string()]).default(false) });
+
+/** Whether the cluster is set up for synchronous replication; null when Patroni answers nowhere. */
+export async function isSynchronous(context: FaultContext): Promise<boolean | null> {
+  const machines = machinesNamed(context, context.topology.database.hosts);
+  for (const machine of machines) {
+    const answer = await askPatroni(machine, "/config");
+    if (answer === null) continue;
+    const mode = String(configSchema.parse(answer).synchronous_mode);
+    return ["true", "on", "yes", "1", "quorum"].includes(mode.toLowerCase());
+  }
+  return null;
 }
 
 export const leaderOf = (members: readonly PatroniMember[]): PatroniMember | undefined =>
