@@ -1,7 +1,6 @@
 /**
  * The measuring instrument itself: the load generator against a service whose every failing is known, from
  * the service's own log. What it says must be true within the sampling interval and 5 ms.
- * `bench/generator.ts` has every case at 5,000/s; here are those that are hardest at that rate.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Case, cases, compare, excuse, type Figure, isOff } from "../support/behaviours.ts";
@@ -44,7 +43,7 @@ describe("500 requests a second", () => {
 });
 
 describe("5,000 requests a second", () => {
-  test.for(cases.filter(({ atHighRate }) => atHighRate))("$name", async (one, { skip }) => {
+  test.for(cases)("$name", async (one, { skip }) => {
     expect(await errorsOf(one, 5000, skip)).toEqual([]);
   });
 });
