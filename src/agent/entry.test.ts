@@ -64,7 +64,14 @@ afterEach(async () => {
 const start = (): Promise<void> =>
   runEntryLoop(
     {
-      probe: { url: `http://127.0.0.1:${port}/healthz`, intervalMs: 20, timeoutMs: 2000, fall: 3, rise: 2 },
+      probe: {
+        url: `http://127.0.0.1:${port}/healthz`,
+        intervalMs: 20,
+        timeoutMs: 2000,
+        fall: 3,
+        rise: 2,
+        respawnMs: 40,
+      },
       healthFile,
       address: { vip: "192.0.2.1", interface: "lo" },
       keepalived: { deadAfterMs: 1000 },

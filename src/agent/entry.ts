@@ -13,6 +13,8 @@ import type { Reporter } from "../ports.ts";
 import { probeHttp } from "./probe.ts";
 import { livingProcess } from "./process.ts";
 
+const GONE_INTERVAL_MS = 10;
+
 type Question = () => Promise<boolean>;
 
 /**
@@ -41,15 +43,18 @@ export async function runEntryLoop(
       if (message !== lastError) reporter.warn(message);
       lastError = message;
     }
-    const left = config.probe.intervalMs - (performance.now() - start);
-    await sleep(Math.max(10, left), undefined, { signal }).catch(() => undefined);
+    // A proxy that is gone is asked for again and again: the address waits for the answer.
+    const isAwaited = state?.verdict === "healthy" && state.goneSince !== null;
+    const interval = isAwaited ? GONE_INTERVAL_MS : config.probe.intervalMs;
+    const left = interval - (performance.now() - start);
+    await sleep(Math.max(GONE_INTERVAL_MS, left), undefined, { signal }).catch(() => undefined);
   }
 }
 
 function verdictMessage(state: HealthState, observed: HealthObservation): string {
   return state.verdict === "healthy"
-    ? "HAProxy serves: this host may hold the address"
-    : `HAProxy does not serve (${observed.proxy}): this host gives the address away`;
+    ? "the proxy serves: this host may hold the address"
+    : `the proxy does not serve (${observed.proxy}): this host gives the address away`;
 }
 
 async function observe(config: EntryConfig, keepalivedAlive: Question): Promise<HealthObservation> {

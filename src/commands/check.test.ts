@@ -93,7 +93,7 @@ test("a blueprint by its name", async () => {
 });
 
 test.each([
-  [undefined, /^there is no .*work\/holdfast\.yaml$/, "holdfast init privx-onprem"],
+  [undefined, /^there is no .*work\/holdfast\.yaml$/, "holdfast init <blueprint>"],
   ["other.yaml", /^there is no .*other\.yaml$/, "privx-onprem"],
   ["privx-onprme", /^there is no blueprint "privx-onprme"$/, "did you mean privx-onprem?"],
   ["..", /^cannot read .*EISDIR/, "privx-onprem"],

@@ -15,7 +15,7 @@ export async function gatherFacts(topology: Topology, file: string): Promise<Fac
   const clockSynchronized = await isClockSynchronized();
   return {
     now: Date.now(),
-    package: await readable(resolve(base, topology.app.package)),
+    ...(topology.app === undefined ? {} : { package: await readable(resolve(base, topology.app.package)) }),
     machine: { memory: totalmem(), ...(clockSynchronized === undefined ? {} : { clockSynchronized }) },
     ...(tls.source === "files"
       ? { tls: await tlsFacts(resolve(base, tls.certificate), resolve(base, tls.key)) }

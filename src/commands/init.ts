@@ -49,7 +49,9 @@ function adapt(blueprint: Blueprint, file: string, changes: Changes): string {
   if (topology === undefined) throw new Error(`the blueprint ${blueprint.file} is invalid`);
   const text = editText(rebaseSchemaComment(blueprint, file), [
     // The package stays where the blueprint found it.
-    { path: ["app", "package"], value: rebase(topology.app.package, blueprint.file, file) },
+    ...(topology.app === undefined
+      ? []
+      : [{ path: ["app", "package"], value: rebase(topology.app.package, blueprint.file, file) }]),
     ...(changes.name === undefined ? [] : [{ path: ["name"], value: validName(changes.name) }]),
     ...(changes.subnet === undefined ? [] : subnetEdits(topology, changes.subnet)),
   ]);

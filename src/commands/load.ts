@@ -62,7 +62,7 @@ export async function readTopologyFile(
     }
     const names = await blueprintNames(root);
     throw new HoldfastError(code === "ENOENT" ? `there is no ${file}` : `cannot read ${file}: ${message}`, {
-      fix: `name a topology file or a blueprint (${names.join(", ")}); \`holdfast init ${names[0] ?? ""}\` writes one`,
+      fix: `name a topology file or a blueprint (${names.join(", ")}); \`holdfast init <blueprint>\` writes one`,
       exitStatus: ExitStatus.usage,
       cause: error,
     });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { clientAddress } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
 import { ExitStatus } from "../lib/errors.ts";
 import { createLab } from "../hosts/lab/lab.ts";
@@ -77,7 +78,7 @@ async function makeMachines({ topology }: LoadedTopology, io: CommandIo): Promis
         memory: host.memory,
       })),
       image,
-      reserved: [topology.entry.address.vip],
+      reserved: topology.entry.address.kind === "vip" ? [topology.entry.address.vip] : [],
     },
     { home: io.home, reporter: io.reporter },
   );
@@ -85,11 +86,11 @@ async function makeMachines({ topology }: LoadedTopology, io: CommandIo): Promis
 
 /** What a person wants to know next: where it is. */
 export function summary({ topology }: LoadedTopology, steps: number): string {
-  const { address, ports, domain } = topology.entry;
+  const { ports, domain } = topology.entry;
   const port = ports.https === 443 ? "" : `:${ports.https}`;
   return [
     steps === 0 ? `${topology.name} is up: nothing to do` : `${topology.name} is up (${steps} steps)`,
-    `  service   https://${address.vip}${port}/${domain === undefined ? "" : `  (${domain})`}`,
+    `  service   https://${clientAddress(topology)}${port}/${domain === undefined ? "" : `  (${domain})`}`,
     `  hosts     ${Object.entries(topology.hosts)
       .map(([host, { address }]) => `${host} ${address}`)
       .join(", ")}`,

@@ -1,7 +1,7 @@
 /** What a fault is. `faults/` has them, one file per tier; `faults/registry.ts` lists them. */
 import type { Objectives } from "../core/drill/judge.ts";
 import type { DrillTier } from "../core/drill/objectives.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import { isService, type ServiceTopology, type Topology } from "../core/topology/schema.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Machine } from "../ports.ts";
 import type { DeadMan } from "./deadman.ts";
@@ -9,8 +9,8 @@ import type { DeadMan } from "./deadman.ts";
 /** The cable that all clients share. */
 export type ClientCable = Pick<Machine, "cutLink" | "restoreLink"> & { linkIsUp(): Promise<boolean> };
 
-export interface FaultContext {
-  readonly topology: Topology;
+export interface FaultContext<T extends Topology = Topology> {
+  readonly topology: T;
   readonly machines: readonly Machine[];
   /** The cable that all clients share; null where we do not hold it. */
   readonly clients: ClientCable | null;
@@ -43,6 +43,36 @@ export interface Fault {
   capability?(context: FaultContext): Promise<string | null>;
   /** Chooses the target and records what the proof needs; changes nothing. */
   prepare(context: FaultContext): Promise<Attack>;
+}
+
+/** The same, where there is a service behind the entry. */
+export type ServiceFaultContext = FaultContext<ServiceTopology>;
+
+type ServiceFault = Omit<Fault, "applies" | "capability" | "prepare"> & {
+  readonly applies: (topology: ServiceTopology) => string | null;
+  readonly capability?: (context: ServiceFaultContext) => Promise<string | null>;
+  readonly prepare: (context: ServiceFaultContext) => Promise<Attack>;
+};
+
+/** A fault of what stands behind the entry: no entry that stands alone can have it. */
+export function serviceFault(inner: ServiceFault): Fault {
+  const { applies: _applies, capability, prepare: _prepare, ...fault } = inner;
+  return {
+    ...fault,
+    applies: (topology) =>
+      isService(topology)
+        ? inner.applies(topology)
+        : "the topology is an entry alone: nothing stands behind it",
+    ...(capability === undefined ? {} : { capability: (context) => capability(ofService(context)) }),
+    prepare: (context) => inner.prepare(ofService(context)),
+  };
+}
+
+/** @throws Error when there is none: `applies` has refused such a topology before. */
+export function ofService(context: FaultContext): ServiceFaultContext {
+  const { topology } = context;
+  if (!isService(topology)) throw new Error(`${topology.name} has no service behind its entry`);
+  return { ...context, topology };
 }
 
 export interface Proof {

@@ -1,10 +1,11 @@
 /** Full redundancy of the whole service, as `holdfast status` judges it: before every fault and after it. */
 import type { Topology } from "../core/topology/schema.ts";
 import { observeHaproxy } from "../engines/haproxy.ts";
+import { isService } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { judgeService } from "../run/status/judge.ts";
 import { observeService, type ServiceStatus } from "../run/status/observe.ts";
-import { type FaultContext, machinesNamed } from "./fault.ts";
+import { type FaultContext, machinesNamed, ofService } from "./fault.ts";
 import { isSynchronous } from "./faults/patroni.ts";
 
 /**
@@ -23,8 +24,9 @@ export async function serviceHealth(context: FaultContext): Promise<string | nul
 
 /** Null, or what the topology promises and the service is not set up for. */
 export async function brokenPromise(context: FaultContext): Promise<string | null> {
-  if (context.topology.objectives.database.dataLoss !== "none") return null;
-  return (await isSynchronous(context)) === false
+  const { topology } = context;
+  if (!isService(topology) || topology.objectives.database.dataLoss !== "none") return null;
+  return (await isSynchronous(ofService(context))) === false
     ? "the topology promises dataLoss none and replication is asynchronous"
     : null;
 }
@@ -34,12 +36,14 @@ const risksIn = (seen: ServiceStatus, topology: Topology): string[] =>
 
 function asynchronous(topology: Topology): Topology {
   const { objectives } = topology;
+  if (objectives.database === undefined) return topology;
   const database = { ...objectives.database, dataLoss: "bounded" as const };
   return { ...topology, objectives: { ...objectives, database } };
 }
 
 /** Null, or which app host an entry host would not send clients to: `status` asks only the one in use. */
 async function missingFromPool(context: FaultContext): Promise<string | null> {
+  if (!isService(context.topology)) return null;
   for (const entry of machinesNamed(context, context.topology.entry.hosts)) {
     const servers = await observeHaproxy(inBackground(entry));
     if (servers === null) return `HAProxy on ${entry.name} does not answer`;

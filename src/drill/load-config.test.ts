@@ -40,7 +40,7 @@ test("streams go through the entry, sessions and questions about the cache to ea
 });
 
 test("what the workload does not name is not observed; without a workload there is no load", () => {
-  const { workload, ...app } = target.topology.app;
+  const { workload, ...app } = blueprint().app;
   if (workload === undefined) throw new Error("the blueprint has no workload");
   const { read, write, readBack } = workload;
   const least = {

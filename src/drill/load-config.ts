@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Rate } from "../core/drill/schedule.ts";
 import { addressOf } from "../core/engines/address.ts";
 import { echoPort } from "../core/engines/agent/echo.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import { clientAddress, type Topology } from "../core/topology/schema.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { filesIn } from "./folder.ts";
 import type { LoadConfig, ObserveConfig } from "./loadgen/config.ts";
@@ -34,8 +34,9 @@ export interface LoadTarget {
 
 /** @throws HoldfastError (usage) when the topology does not say what may be sent */
 export function loadConfigOf(target: LoadTarget): LoadConfig {
-  const { entry, app, name } = target.topology;
-  const { workload } = app;
+  const { topology } = target;
+  const { entry, name } = topology;
+  const workload = workloadOf(topology);
   if (workload === undefined) {
     throw new HoldfastError(`topology ${name} does not say what a drill may send`, {
       fix: "add `app.workload` with `read`, `write` and `readBack`",
@@ -44,10 +45,10 @@ export function loadConfigOf(target: LoadTarget): LoadConfig {
   }
   const files = filesIn(target.folder);
   const rate: Rate = { perSecond: target.rate ?? DEFAULT_RATE, clients: CLIENTS };
-  const { read, write, readBack, list, trail } = workload;
+  const { trail, ...paths } = workload;
   return {
     mode: "load",
-    origin: `https://${entry.address.vip}:${entry.ports.https}`,
+    origin: `https://${clientAddress(topology)}:${entry.ports.https}`,
     domain: entry.domain ?? null,
     // An operator's own certificate is signed by somebody whom the system knows.
     ca: entry.tls.source === "generated" ? target.caCertificate : null,
@@ -56,7 +57,7 @@ export function loadConfigOf(target: LoadTarget): LoadConfig {
     responseTimeoutMs: 15_000,
     limitMs: target.limitMs,
     run: randomBytes(6).toString("hex"),
-    workload: { read, write, readBack, ...(list === undefined ? {} : { list }) },
+    workload: paths,
     rate,
     historyFile: files.history,
     readBackFile: files.readBack,
@@ -64,15 +65,23 @@ export function loadConfigOf(target: LoadTarget): LoadConfig {
   };
 }
 
+/** What is sent; undefined when the topology does not say. An entry that stands alone is only read from. */
+function workloadOf({ app, entry }: Topology) {
+  if (app === undefined) return { read: entry.workload?.read ?? "/", trail: undefined };
+  if (app.workload === undefined) return undefined;
+  const { read, write, readBack, list, trail } = app.workload;
+  return { read, write, readBack, ...(list === undefined ? {} : { list }), trail };
+}
+
 /** The observer beside a load: the same run, the same service. `clock` is filled in when the load has started. */
 export function observeConfigOf(target: LoadTarget, load: LoadConfig): Omit<ObserveConfig, "clock"> {
   const { topology, folder } = target;
   const { entry, app } = topology;
-  const { stream, session, cache, trail } = app.workload ?? {};
+  const { stream, session, cache, trail } = app?.workload ?? {};
   // Each app host by its own address: not what the entry makes of them. Their certificates are the topology's.
-  const hosts = app.hosts.map((name) => ({
+  const hosts = (app?.hosts ?? []).map((name) => ({
     name,
-    origin: `https://${addressOf(topology, name)}:${app.port}`,
+    origin: `https://${addressOf(topology, name)}:${app?.port}`,
   }));
   const { origin, domain, token, connectTimeoutMs, responseTimeoutMs, limitMs, run } = load;
   const streams = Array.from({ length: stream === undefined ? 0 : STREAMS }, (_, index) => ({
@@ -103,7 +112,7 @@ export function observeConfigOf(target: LoadTarget, load: LoadConfig): Omit<Obse
     limitMs,
     run,
     observationsFile: filesIn(folder).observations,
-    probe: { address: entry.address.vip, tcpPort: entry.ports.https, udpPort: echoPort },
+    probe: { address: clientAddress(topology), tcpPort: entry.ports.https, udpPort: echoPort },
     connections: [...streams, ...sessions],
     cache: cache === undefined ? null : { ...cache, hosts },
     trail: trail === undefined ? null : { write: trail.write },

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { RunContext } from "../core/drill/report/model.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import { isService, type ServiceTopology, type Topology } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { version } from "../lib/version.ts";
@@ -71,10 +71,22 @@ const ask = (engine: string, hosts: readonly string[], command: string): Questio
   argv: command.split(" "),
 });
 
-function questions({ entry, app, database, coordination, cache }: Topology): Question[] {
+function questions(topology: Topology): Question[] {
+  const { entry } = topology;
   return [
-    ask("HAProxy", [...entry.hosts, ...app.hosts], "haproxy -v"),
+    ask(
+      entry.engine === "haproxy" ? "HAProxy" : "nginx",
+      entry.hosts,
+      entry.engine === "haproxy" ? "haproxy -v" : "nginx -v",
+    ),
     ask("keepalived", entry.hosts, "keepalived --version"),
+    ...(isService(topology) ? serviceQuestions(topology) : []),
+  ];
+}
+
+function serviceQuestions({ app, database, coordination, cache }: ServiceTopology): Question[] {
+  return [
+    ask("HAProxy", app.hosts, "haproxy -v"),
     ask("nginx", app.hosts, "nginx -v"),
     ask(app.name, app.hosts, `cat /opt/${app.name}/current/VERSION`),
     ask("PostgreSQL", database.hosts, `/usr/lib/postgresql/${database.version}/bin/postgres --version`),

@@ -332,10 +332,11 @@ test("a service that is not set up for what its topology promises fails, whateve
 
 test("unknown faults and topologies without a workload are refused before anything starts", async () => {
   await expect(runDrill({ ...options, faults: ["meteor"] })).rejects.toThrow("there is no fault meteor");
-  const { workload: _, ...app } = options.topology.app;
+  const service = blueprint();
+  const { workload: _, ...app } = service.app;
   const topology = { ...options.topology, app };
   await expect(runDrill({ ...options, topology })).rejects.toThrow("does not say what a drill may send");
-  const oneHost = { ...options.topology, app: { ...options.topology.app, hosts: ["app1"] } };
+  const oneHost = { ...options.topology, app: { ...service.app, hosts: ["app1"] } };
   await expect(runDrill({ ...options, topology: oneHost })).rejects.toThrow("the app has only one host");
   await expect(readdir(options.folder)).rejects.toThrow("ENOENT");
 });

@@ -1,7 +1,8 @@
 /** Who does what at a moment, so that a drill can tell who brought the service back. */
 import { observeHaproxy } from "../engines/haproxy.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import type { Attack, FaultContext } from "./fault.ts";
+import { isService } from "../core/topology/schema.ts";
+import { type Attack, type FaultContext, ofService } from "./fault.ts";
 import { leaderOf, patroniMembers } from "./faults/patroni.ts";
 import { showUnits } from "./faults/systemd.ts";
 import { vipHolders } from "./faults/targets.ts";
@@ -94,7 +95,8 @@ async function entryOf(context: FaultContext): Promise<Pick<Witness, "holders" |
 }
 
 async function primaryOf(context: FaultContext): Promise<Witness["primary"]> {
-  const members = await patroniMembers(context);
+  if (!isService(context.topology)) return null;
+  const members = await patroniMembers(ofService(context));
   const leader = leaderOf(members);
   if (leader === undefined) return null;
   const synchronous = members.some(({ role }) => role === "sync_standby" || role === "quorum_standby");

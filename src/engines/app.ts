@@ -1,6 +1,6 @@
 import { appDirectory } from "../core/engines/app/environment.ts";
 import { tlsPaths } from "../core/engines/tls.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import type { ServiceTopology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { observeHaproxy, type HaproxyServer } from "./haproxy.ts";
 import {
@@ -27,7 +27,7 @@ export interface AppStatus {
 }
 
 /** What an app host does now. Every question is bounded in time. */
-export async function observeApp(host: Host, topology: Topology): Promise<Observed<AppStatus>> {
+export async function observeApp(host: Host, topology: ServiceTopology): Promise<Observed<AppStatus>> {
   return observeHost(host, async () => {
     const [release, health, database, versions, [app, nginx, haproxy]] = await Promise.all([
       outputOf(host, ["readlink", `${appDirectory(topology.app.name)}/current`]),
@@ -47,7 +47,7 @@ export async function observeApp(host: Host, topology: Topology): Promise<Observ
   });
 }
 
-async function askHealth(host: Host, { app }: Topology): Promise<string> {
+async function askHealth(host: Host, { app }: ServiceTopology): Promise<string> {
   const method = app.health.method === "HEAD" ? ["--head"] : ["-X", app.health.method];
   const { code, stdout, stderr } = await host.run(
     [

@@ -64,7 +64,7 @@ describe("an entry host", () => {
     const status = await observeEntry(fakeHost(running), blueprint());
     expect(status).toMatchObject({
       reachable: true,
-      vip: true,
+      holds: true,
       keepalived: "master",
       versions: { haproxy: "2.6.12-1+deb12u3" },
     });
@@ -75,7 +75,7 @@ describe("an entry host", () => {
       "ip -4": { stdout: "2: host0    inet 10.77.10.101/24 scope global host0\n" },
     };
     expect(await observeEntry(fakeHost(answers), blueprint())).toMatchObject({
-      vip: false,
+      holds: false,
       keepalived: "backup",
     });
   });

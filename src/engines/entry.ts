@@ -1,3 +1,4 @@
+import { stateFile } from "../core/engines/agent/render.ts";
 import { entryHealthFile } from "../core/engines/keepalived/render.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
@@ -5,32 +6,33 @@ import { observeHaproxy, type HaproxyServer } from "./haproxy.ts";
 import { observeHost, outputOf, packageVersions, unitStates, type Observed } from "./observed.ts";
 
 export interface EntryStatus {
-  /** The virtual address is on this host's interface. */
-  readonly vip: boolean;
-  /** `fault`: the agent says that HAProxy does not serve here. */
+  /** keepalived is master here: the clients' address is this host's, or about to be. */
+  readonly holds: boolean;
+  /** `fault`: the agent says that the proxy does not serve here. */
   readonly keepalived: "master" | "backup" | "fault" | "stopped";
-  readonly units: { readonly haproxy: string; readonly keepalived: string; readonly agent: string };
-  /** The pools as this host's HAProxy sees them; null when it does not answer. */
+  readonly units: { readonly proxy: string; readonly keepalived: string; readonly agent: string };
+  /** The pools as this host's HAProxy sees them; null when it does not answer, or nginx is the entry's engine. */
   readonly servers: readonly HaproxyServer[] | null;
-  /** By package: haproxy, keepalived. */
+  /** By package: haproxy or nginx-light, keepalived. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
 /** What an entry host does now. Every question is bounded in time. */
 export async function observeEntry(host: Host, topology: Topology): Promise<Observed<EntryStatus>> {
   return observeHost(host, async () => {
-    const [vip, health, servers, versions, [haproxy, keepalived, agent]] = await Promise.all([
+    const { engine } = topology.entry;
+    const [holds, health, servers, versions, [proxy, keepalived, agent]] = await Promise.all([
       holdsAddress(host, topology),
       outputOf(host, ["cat", entryHealthFile]),
-      observeHaproxy(host),
-      packageVersions(host, ["haproxy", "keepalived"]),
-      unitStates(host, ["haproxy.service", "keepalived.service", "holdfast-agent.service"]),
+      engine === "haproxy" ? observeHaproxy(host) : null,
+      packageVersions(host, [engine === "haproxy" ? "haproxy" : "nginx-light", "keepalived"]),
+      unitStates(host, [proxyUnit(topology), "keepalived.service", "holdfast-agent.service"]),
     ]);
     const fault = health !== null && health.trim() !== "0";
     return {
-      vip,
-      keepalived: keepalivedState({ running: keepalived === "active", vip, fault }),
-      units: { haproxy, keepalived, agent },
+      holds,
+      keepalived: keepalivedState({ running: keepalived === "active", holds, fault }),
+      units: { proxy, keepalived, agent },
       servers,
       versions,
     };
@@ -40,24 +42,24 @@ export async function observeEntry(host: Host, topology: Topology): Promise<Obse
 /** keepalived tells its state to nobody but its log; what it does with the address shows it. */
 function keepalivedState(seen: {
   running: boolean;
-  vip: boolean;
+  holds: boolean;
   fault: boolean;
 }): EntryStatus["keepalived"] {
   if (!seen.running) return "stopped";
-  if (seen.vip) return "master";
+  if (seen.holds) return "master";
   return seen.fault ? "fault" : "backup";
 }
 
-async function holdsAddress(host: Host, topology: Topology): Promise<boolean> {
-  const { vip } = topology.entry.address;
-  const output = await outputOf(host, [
-    "ip",
-    "-4",
-    "-o",
-    "address",
-    "show",
-    "dev",
-    topology.network.interface,
-  ]);
-  return output?.includes(` inet ${vip}/`) ?? false;
+/** The unit of the entry's engine. */
+export const proxyUnit = ({ entry }: Topology): string => `${entry.engine}.service`;
+
+/** Whether keepalived on this host is master: by what it does with the virtual address, or by the state file. */
+export async function holdsAddress(host: Host, topology: Topology): Promise<boolean> {
+  const { address } = topology.entry;
+  if (address.kind === "elastic-ip") {
+    return (await outputOf(host, ["cat", stateFile]))?.trim() === "STATE=MASTER";
+  }
+  const { interface: name } = topology.network;
+  const output = await outputOf(host, ["ip", "-4", "-o", "address", "show", "dev", name]);
+  return output?.includes(` inet ${address.vip}/`) ?? false;
 }

@@ -1,6 +1,6 @@
 import { addressOf } from "../core/engines/address.ts";
 import { etcdPaths } from "../core/engines/etcd/render.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import type { ServiceTopology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { observeHost, outputOf, unitState, type Observed } from "./observed.ts";
 
@@ -23,7 +23,7 @@ export interface EtcdMember {
 }
 
 /** What the etcd member on this host does now. Every question is bounded in time. */
-export async function observeEtcd(host: Host, topology: Topology): Promise<Observed<EtcdStatus>> {
+export async function observeEtcd(host: Host, topology: ServiceTopology): Promise<Observed<EtcdStatus>> {
   const endpoint = `--endpoints=https://${addressOf(topology, host.name)}:2379`;
   const ask = (question: string): Promise<string | null> =>
     outputOf(host, [

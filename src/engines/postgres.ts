@@ -1,7 +1,7 @@
 import { addressOf } from "../core/engines/address.ts";
 import { restPort } from "../core/engines/postgres/paths.ts";
 import { tlsPaths } from "../core/engines/tls.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import type { ServiceTopology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { observeHost, outputOf, unitState, type Observed } from "./observed.ts";
 
@@ -34,7 +34,10 @@ export interface PatroniMember {
 }
 
 /** What Patroni and PostgreSQL on this host do now. Every question is bounded in time. */
-export async function observePostgres(host: Host, topology: Topology): Promise<Observed<PostgresStatus>> {
+export async function observePostgres(
+  host: Host,
+  topology: ServiceTopology,
+): Promise<Observed<PostgresStatus>> {
   const base = `https://${addressOf(topology, host.name)}:${restPort}`;
   // No --fail: /patroni answers 503 with all it knows while PostgreSQL is down.
   const ask = (path: string): Promise<string | null> =>

@@ -1,6 +1,6 @@
 import { redisNodes, type RedisNode } from "../core/engines/redis/layout.ts";
 import { redisPaths, redisUnit } from "../core/engines/redis/paths.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import type { ServiceTopology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { observeHost, observeTimeoutMs, outputOf, unitState, type Observed } from "./observed.ts";
 
@@ -36,7 +36,7 @@ export interface RedisCluster {
 }
 
 /** What the Redis processes on this host do now. Every question is bounded in time. */
-export async function observeRedis(host: Host, topology: Topology): Promise<Observed<RedisStatus>> {
+export async function observeRedis(host: Host, topology: ServiceTopology): Promise<Observed<RedisStatus>> {
   const nodes = redisNodes(topology).filter((node) => node.host === host.name);
   return observeHost(host, async () => ({
     processes: await Promise.all(nodes.map(async (node) => observeProcess(host, node))),

@@ -1,5 +1,5 @@
 import { mountUnit } from "../core/engines/storage/render.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import type { ServiceTopology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
 import { observeHost, observeTimeoutMs, outputOf, unitState, type Observed } from "./observed.ts";
 
@@ -18,7 +18,7 @@ export interface StorageStatus {
 /** The shared storage as this app host sees it; null when the topology has none. A server that hangs is an answer. */
 export async function observeStorage(
   host: Host,
-  topology: Topology,
+  topology: ServiceTopology,
 ): Promise<Observed<StorageStatus> | null> {
   const { storage, app } = topology;
   if (storage === undefined) return null;

@@ -134,7 +134,7 @@ async function makeDirectory(host: Host, desired: DesiredHost, path: string): Pr
 export function contentBytes(content: Content, artifacts: Artifacts): Uint8Array | string {
   if (content.kind === "text") return content.text;
   const artifact = artifacts[content.artifact as keyof Artifacts];
-  if (artifact.sha256 !== content.sha256)
+  if (artifact?.sha256 !== content.sha256)
     throw new Error(`artifact ${content.artifact} changed while performing`);
   return artifact.bytes;
 }

@@ -8,7 +8,11 @@ export interface Artifact {
   readonly version: string;
   readonly bytes: Uint8Array;
 }
-export type Artifacts = Readonly<Record<"holdfast" | "app", Artifact>>;
+export interface Artifacts {
+  readonly holdfast: Artifact;
+  /** Absent where there is no app. */
+  readonly app?: Artifact;
+}
 
 export const sha256 = (bytes: Uint8Array | string): string =>
   createHash("sha256").update(bytes).digest("hex");

@@ -3,7 +3,7 @@ import { X509Certificate, webcrypto } from "node:crypto";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 import type { Certificate } from "../core/engines/engine.ts";
-import type { Topology } from "../core/topology/schema.ts";
+import { clientAddress, type Topology } from "../core/topology/schema.ts";
 import { readIfExists, writeFileAtomic } from "../lib/atomic.ts";
 
 const day = 86_400_000;
@@ -36,9 +36,10 @@ export async function loadCertificates(
     const names = [name, "localhost", host.address, "127.0.0.1"];
     hosts.set(name, await loadLeaf(pki, `host-${name}`, name, names, ca));
   }
-  const { domain, address } = topology.entry;
-  const entryNames = [...(domain === undefined ? [] : [domain]), address.vip];
-  const entry = operatorEntry ?? (await loadLeaf(pki, "entry", domain ?? address.vip, entryNames, ca));
+  const { domain } = topology.entry;
+  const address = clientAddress(topology);
+  const entryNames = [...(domain === undefined ? [] : [domain]), address];
+  const entry = operatorEntry ?? (await loadLeaf(pki, "entry", domain ?? address, entryNames, ca));
   return { caCertificate: ca.certificate, hosts, entry };
 }
 

@@ -1,7 +1,13 @@
 import type { Topology } from "../core/topology/schema.ts";
+import type { RenderContext } from "../core/engines/engine.ts";
+import { allocationId, apiUrl } from "../hosts/lab/ec2/identifiers.ts";
 import { openLab } from "../hosts/lab/lab.ts";
 import { clientCable } from "../hosts/lab/network.ts";
 import type { Host, Machine, Reporter } from "../ports.ts";
+
+/** The topology's Elastic IP: the lab's own, at the lab's endpoint. */
+export const elasticIpOf = ({ name, entry }: Topology): RenderContext["elasticIp"] =>
+  entry.address.kind === "vip" ? null : { allocationId: allocationId(name, "entry"), endpoint: apiUrl };
 
 /** Where a topology's hosts live, opened: nothing is made or changed by opening. */
 export interface Provider {

@@ -9,6 +9,7 @@ import type { FileDigests } from "../core/plan/steps.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { version } from "../lib/version.ts";
+import { elasticIpOf } from "./provider.ts";
 import { packageVersion, readArtifact, sha256, type Artifacts } from "./artifacts.ts";
 import { loadCertificates, type Certificates } from "./certificates.ts";
 import { contentBytes } from "./apply.ts";
@@ -56,10 +57,12 @@ export async function loadState(
 }
 
 async function readArtifacts(topology: Topology, file: string, root: string): Promise<Artifacts> {
+  const holdfast = await readArtifact(join(root, "dist/holdfast.cjs"), version, "build it: npm run build");
   const { app } = topology;
+  if (app === undefined) return { holdfast };
   const archive = resolve(dirname(file), app.package);
   return {
-    holdfast: await readArtifact(join(root, "dist/holdfast.cjs"), version, "build it: npm run build"),
+    holdfast,
     app: await readArtifact(
       archive,
       packageVersion(archive, app.name),
@@ -101,6 +104,11 @@ function renderContext(
       return pair;
     },
     entryCertificate: certificates.entry,
-    artifact: (name) => artifacts[name],
+    elasticIp: elasticIpOf(topology),
+    artifact(name) {
+      const artifact = artifacts[name];
+      if (artifact === undefined) throw new Error(`the topology has no artifact ${name}`);
+      return artifact;
+    },
   };
 }

@@ -6,7 +6,7 @@ import { haproxy } from "../../src/core/engines/haproxy/render.ts";
 import { keepalived } from "../../src/core/engines/keepalived/render.ts";
 import { nginx } from "../../src/core/engines/nginx/render.ts";
 import { matchGolden } from "../support/golden.ts";
-import { blueprint, renderEngine } from "../support/render.ts";
+import { anyBlueprint, blueprint, renderEngine } from "../support/render.ts";
 
 const engines = [base, haproxy, nginx, keepalived, app, agent];
 
@@ -15,6 +15,19 @@ describe("privx-onprem as rendered", () => {
     const parts = renderEngine(engine, blueprint());
     expect(parts.length).toBeGreaterThan(0);
     await matchGolden("privx-onprem", name, parts);
+  });
+});
+
+describe("nginx-eip as rendered", () => {
+  const alone = [base, nginx, keepalived, agent];
+  it.each(alone.map((engine) => [engine.name, engine] as const))("%s", async (name, engine) => {
+    const parts = renderEngine(engine, anyBlueprint("nginx-eip"));
+    expect(parts.map(({ host }) => host)).toEqual(["nginx1", "nginx2"]);
+    await matchGolden("nginx-eip", name, parts);
+  });
+  it("the service's engines have nothing there", () => {
+    const others = engines.filter((engine) => !alone.includes(engine));
+    expect(others.flatMap((engine) => renderEngine(engine, anyBlueprint("nginx-eip")))).toEqual([]);
   });
 });
 

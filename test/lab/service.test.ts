@@ -14,6 +14,7 @@ import type { Host } from "../../src/ports.ts";
 import { converge, type ConvergeContext } from "../../src/run/converge.ts";
 import { loadState } from "../../src/run/state.ts";
 import { dumpJournals, home, must, testReporter } from "../support/lab.ts";
+import { clientAddress } from "../../src/core/topology/schema.ts";
 import { root, testService, type CliResult, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -95,7 +96,7 @@ describe("up", () => {
     const status = await ok(["status", "--json"]);
     expect(JSON.parse(status.stdout)).toMatchObject({ type: "status", verdict: "up", drift: [] });
     const lb1 = await machine("lb1");
-    const { vip } = (await topology()).entry.address;
+    const vip = clientAddress(await topology());
     const answer = await must(lb1, "curl", "-sS", "--insecure", `https://${vip}/role-store/api/v1/roles`);
     expect(JSON.parse(answer)).toMatchObject({
       roles: expect.arrayContaining([expect.objectContaining({ id: "admin" })]),
@@ -192,7 +193,7 @@ describe("change and drift", () => {
 /** Requests one after the other through the virtual address, each on its own connection. */
 async function startClients(): Promise<{ stop(): Promise<{ answered: number; errors: string[] }> }> {
   const client = await machine("app2");
-  const { vip } = (await topology()).entry.address;
+  const vip = clientAddress(await topology());
   await must(
     client,
     "systemd-run",

@@ -3,15 +3,27 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { Engine, HostPart, RenderContext } from "../../src/core/engines/engine.ts";
-import { topologySchema, type Topology } from "../../src/core/topology/schema.ts";
+import {
+  isService,
+  type ServiceTopology,
+  topologySchema,
+  type Topology,
+} from "../../src/core/topology/schema.ts";
 
 const root = join(import.meta.dirname, "../..");
 
 /** The blueprint as parsed, with `change` applied to the raw file first. */
-export function blueprint(name = "privx-onprem", change: (raw: RawTopology) => void = () => {}): Topology {
+export function anyBlueprint(name: string, change: (raw: RawTopology) => void = () => {}): Topology {
   const raw: RawTopology = parse(readFileSync(join(root, "blueprints", `${name}.yaml`), "utf8"));
   change(raw);
   return topologySchema.parse(raw);
+}
+
+/** The same, of a whole service. */
+export function blueprint(name = "privx-onprem", change?: (raw: RawTopology) => void): ServiceTopology {
+  const topology = anyBlueprint(name, change);
+  if (!isService(topology)) throw new Error(`${name} is no whole service`);
+  return topology;
 }
 // Tests edit the file's raw shape freely; the schema judges the result.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -25,6 +37,10 @@ export function fakeContext(topology: Topology): RenderContext {
     caCertificate: "<ca certificate>\n",
     hostCertificate: (host) => ({ certificate: `<certificate:${host}>\n`, key: `<key:${host}>\n` }),
     entryCertificate: { certificate: "<certificate:entry>\n", key: "<key:entry>\n" },
+    elasticIp:
+      topology.entry.address.kind === "vip"
+        ? null
+        : { allocationId: "eipalloc-0123456789abcdef0", endpoint: "http://203.0.113.3" },
     artifact: (name) => ({
       sha256: (name === "app" ? "a" : "b").repeat(64),
       version: name === "app" ? "1.0.0" : "0.1.0",

@@ -1,16 +1,16 @@
 /** Rules: health checks, services and package of the app. */
-import type { Topology } from "../topology/schema.ts";
-import type { Finding, Rule } from "./rule.ts";
+import type { ServiceTopology } from "../topology/schema.ts";
+import { type Finding, type Rule, serviceRule } from "./rule.ts";
 import { seconds } from "./tiers.ts";
 
 /** Whether nginx sends the path to a service (and not to the static files, or nowhere). */
-const servedByService = ({ app }: Topology, path: string): boolean =>
+const servedByService = ({ app }: ServiceTopology, path: string): boolean =>
   app.services.some(({ prefix }) => path.startsWith(prefix));
 
-const prefixes = ({ app }: Topology): string => app.services.map(({ prefix }) => prefix).join(", ");
+const prefixes = ({ app }: ServiceTopology): string => app.services.map(({ prefix }) => prefix).join(", ");
 
 export const appRules: readonly Rule[] = [
-  {
+  serviceRule({
     code: "HF141",
     title: "Health path asks a service",
     severity: "error",
@@ -31,8 +31,8 @@ export const appRules: readonly Rule[] = [
         },
       ];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF142",
     title: "Health method that reaches the service",
     severity: "warning",
@@ -48,8 +48,8 @@ export const appRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF143",
     title: "Health checks neither nervous nor rare",
     severity: "warning",
@@ -71,8 +71,8 @@ export const appRules: readonly Rule[] = [
       }
       return findings;
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF144",
     title: "Workload for drills",
     severity: "warning",
@@ -88,8 +88,8 @@ export const appRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF145",
     title: "Workload paths ask a service",
     severity: "error",
@@ -103,8 +103,8 @@ export const appRules: readonly Rule[] = [
           found: `${path} is under no service's prefix`,
           fix: `use a path under ${prefixes(topology)}`,
         })),
-  },
-  {
+  }),
+  serviceRule({
     code: "HF146",
     title: "Package readable and named by its version",
     severity: "error",
@@ -124,7 +124,7 @@ export const appRules: readonly Rule[] = [
           },
         ];
       }
-      if (archive.unreadable === undefined) return [];
+      if (archive?.unreadable === undefined) return [];
       return [
         {
           path,
@@ -133,7 +133,7 @@ export const appRules: readonly Rule[] = [
         },
       ];
     },
-  },
+  }),
 ];
 
 type Workload = { readonly [key: string]: string | Workload | undefined };

@@ -1,9 +1,9 @@
 /** Rules: no single host and no single zone may stop a tier. */
-import type { Finding, Rule } from "./rule.ts";
+import { type Finding, type Rule, serviceRule } from "./rule.ts";
 import { tiers, zoneOf } from "./tiers.ts";
 
 export const availabilityRules: readonly Rule[] = [
-  {
+  serviceRule({
     code: "HF101",
     title: "At least two app hosts",
     severity: "error",
@@ -19,7 +19,7 @@ export const availabilityRules: readonly Rule[] = [
               fix: "add a second, in another zone",
             },
           ],
-  },
+  }),
   {
     code: "HF102",
     title: "At least two entry hosts",
@@ -37,7 +37,7 @@ export const availabilityRules: readonly Rule[] = [
             },
           ],
   },
-  {
+  serviceRule({
     code: "HF103",
     title: "At least two database hosts",
     severity: "error",
@@ -53,8 +53,8 @@ export const availabilityRules: readonly Rule[] = [
               fix: "add a second, in another zone",
             },
           ],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF104",
     title: "etcd quorum: odd and at least three",
     severity: "error",
@@ -71,7 +71,7 @@ export const availabilityRules: readonly Rule[] = [
       const found = `${count} etcd members survive the loss of ${count / 2 - 1}, as ${count - 1} would`;
       return [{ path, found, fix: count > 4 ? "use 5" : "use 3 or 5" }];
     },
-  },
+  }),
   {
     code: "HF105",
     title: "No single zone whose loss stops a tier",
@@ -104,7 +104,7 @@ export const availabilityRules: readonly Rule[] = [
       });
     },
   },
-  {
+  serviceRule({
     code: "HF106",
     title: "Not more etcd members than help",
     severity: "warning",
@@ -120,7 +120,7 @@ export const availabilityRules: readonly Rule[] = [
               fix: "use 5: they survive the loss of two",
             },
           ],
-  },
+  }),
   {
     code: "HF107",
     title: "Tiers spread evenly over zones",
@@ -129,7 +129,7 @@ export const availabilityRules: readonly Rule[] = [
     fix: "Let the numbers of the tier's hosts per zone differ by at most one.",
     check: (topology) =>
       (["entry", "app", "database"] as const).flatMap((name) => {
-        const { hosts } = topology[name];
+        const hosts = topology[name]?.hosts ?? [];
         if (hosts.length < 3) return [];
         const counts = topology.zones.map(
           (zone) => hosts.filter((host) => zoneOf(topology, host) === zone).length,
@@ -182,7 +182,7 @@ export const availabilityRules: readonly Rule[] = [
         }));
     },
   },
-  {
+  serviceRule({
     code: "HF110",
     title: "etcd apart from PostgreSQL",
     severity: "warning",
@@ -200,5 +200,5 @@ export const availabilityRules: readonly Rule[] = [
         },
       ];
     },
-  },
+  }),
 ];

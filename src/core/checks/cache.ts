@@ -1,9 +1,9 @@
 /** Rules: Redis, which carries the triggers that keep the app hosts' caches in step. */
-import type { Rule } from "./rule.ts";
+import { type Rule, serviceRule } from "./rule.ts";
 import { zoneOf } from "./tiers.ts";
 
 export const cacheRules: readonly Rule[] = [
-  {
+  serviceRule({
     code: "HF181",
     title: "Redis in cluster mode",
     severity: "error",
@@ -19,8 +19,8 @@ export const cacheRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF182",
     title: "At least three Redis masters",
     severity: "error",
@@ -32,8 +32,8 @@ export const cacheRules: readonly Rule[] = [
       const found = `${count} Redis master${count === 1 ? "" : "s"}: a cluster needs three to agree on a failover`;
       return [{ path: ["cache", "hosts"], found, fix: `add ${3 - count} more` }];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF183",
     title: "Redis replica in another zone than its master",
     severity: "error",
@@ -56,8 +56,8 @@ export const cacheRules: readonly Rule[] = [
         ];
       });
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF184",
     title: "A way to tell the app hosts of changes",
     severity: "warning",
@@ -73,5 +73,5 @@ export const cacheRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
+  }),
 ];

@@ -1,7 +1,7 @@
 /** Rules: enough memory for what runs on each host, and for what moves there when another is lost. */
 import type { Topology } from "../topology/schema.ts";
 import { connectionMemory, memoryNeeds } from "./memory.ts";
-import type { Finding, Rule } from "./rule.ts";
+import { type Finding, type Rule, serviceRule } from "./rule.ts";
 import { bytes } from "./tiers.ts";
 
 /** Beyond this share of a host's memory nothing is left for the page cache and for peaks. */
@@ -24,7 +24,7 @@ export const capacityRules: readonly Rule[] = [
           fix,
         })),
   },
-  {
+  serviceRule({
     code: "HF192",
     title: "Database connections that fit the memory",
     severity: "warning",
@@ -41,7 +41,7 @@ export const capacityRules: readonly Rule[] = [
       const most = Math.floor((maxConnections * memory) / 2 / needed);
       return [{ path: ["database", "maxConnections"], found, fix: `at most ${most}, or more memory` }];
     },
-  },
+  }),
   {
     code: "HF193",
     title: "Hosts that can stand in for each other",
@@ -50,7 +50,7 @@ export const capacityRules: readonly Rule[] = [
     fix: "Give the hosts of a tier the same memory.",
     check: (topology) =>
       (["entry", "app", "database"] as const).flatMap((tier) => {
-        const sizes = topology[tier].hosts.map((host) => topology.hosts[host]?.memory ?? 0);
+        const sizes = (topology[tier]?.hosts ?? []).map((host) => topology.hosts[host]?.memory ?? 0);
         const least = Math.min(...sizes);
         const most = Math.max(...sizes);
         if (least >= most * 0.75) return [];
@@ -75,7 +75,7 @@ export const capacityRules: readonly Rule[] = [
       return [{ path: ["provider"], found, fix: "use a larger machine, or fewer hosts" }];
     },
   },
-  {
+  serviceRule({
     code: "HF195",
     title: "PostgreSQL version that the hosts' distribution has",
     severity: "error",
@@ -91,7 +91,7 @@ export const capacityRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
+  }),
   {
     code: "HF196",
     title: "Memory to spare on each host",

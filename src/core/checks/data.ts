@@ -1,8 +1,8 @@
 /** Rules: what a failure may cost in data. */
-import type { Rule } from "./rule.ts";
+import { type Rule, serviceRule } from "./rule.ts";
 
 export const dataRules: readonly Rule[] = [
-  {
+  serviceRule({
     code: "HF121",
     title: "`dataLoss: none` needs a synchronous replica",
     severity: "error",
@@ -18,8 +18,8 @@ export const dataRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF122",
     title: "One synchronous replica only",
     severity: "warning",
@@ -36,8 +36,8 @@ export const dataRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF123",
     title: "Asynchronous replication loses what is in flight",
     severity: "warning",
@@ -53,8 +53,8 @@ export const dataRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF124",
     title: "PostgreSQL's durability switched off",
     severity: "error",
@@ -74,8 +74,8 @@ export const dataRules: readonly Rule[] = [
         const found = `synchronous_commit ${String(value)} acknowledges writes that no replica has on disk, but dataLoss is none`;
         return [{ path, found, fix: "remove it, or declare dataLoss: bounded" }];
       }),
-  },
-  {
+  }),
+  serviceRule({
     code: "HF125",
     title: "Setting of Patroni among PostgreSQL's parameters",
     severity: "error",
@@ -98,5 +98,5 @@ export const dataRules: readonly Rule[] = [
           fix: "remove it: Holdfast sets it from the objectives",
         }));
     },
-  },
+  }),
 ];

@@ -3,7 +3,7 @@
  * Debian 12's packages; the rest of each figure is room for the load it names.
  */
 import { dynamicConfig } from "../engines/postgres/dynamic.ts";
-import type { Topology } from "../topology/schema.ts";
+import { isService, type ServiceTopology, type Topology } from "../topology/schema.ts";
 
 const MiB = 1024 ** 2;
 
@@ -40,13 +40,28 @@ const figures = {
 
 /** What the engines on one host need, largest first. */
 export function memoryNeeds(topology: Topology, host: string): Need[] {
+  const needs: Need[] = [
+    { what: "system", size: figures.system },
+    ...entryNeeds(topology, host),
+    ...(isService(topology) ? serviceNeeds(topology, host) : []),
+  ];
+  return needs.sort((a, b) => b.size - a.size);
+}
+
+function entryNeeds({ entry }: Topology, host: string): Need[] {
+  if (!entry.hosts.includes(host)) return [];
+  const proxy =
+    entry.engine === "haproxy"
+      ? { what: "HAProxy", size: figures.haproxy }
+      : { what: "nginx", size: figures.nginx };
+  return [proxy, { what: "keepalived and agent", size: figures.keepalived + figures.agent }];
+}
+
+function serviceNeeds(topology: ServiceTopology, host: string): Need[] {
   const { entry, app, database, coordination, cache } = topology;
-  const needs: Need[] = [{ what: "system", size: figures.system }];
-  const isEntry = entry.hosts.includes(host);
-  const isApp = app.hosts.includes(host);
-  if (isEntry || isApp) needs.push({ what: "HAProxy", size: figures.haproxy });
-  if (isEntry) needs.push({ what: "keepalived and agent", size: figures.keepalived + figures.agent });
-  if (isApp) {
+  const needs: Need[] = [];
+  if (app.hosts.includes(host)) {
+    if (!entry.hosts.includes(host)) needs.push({ what: "HAProxy", size: figures.haproxy });
     const count = app.services.length;
     needs.push({ what: "nginx", size: figures.nginx });
     needs.push({ what: `${count} service${count === 1 ? "" : "s"}`, size: count * figures.service });
@@ -64,15 +79,15 @@ export function memoryNeeds(topology: Topology, host: string): Need[] {
       size: processes * (figures.redis + cache.maxMemory * figures.redisFragmentation),
     });
   }
-  return needs.sort((a, b) => b.size - a.size);
+  return needs;
 }
 
 /** Bytes that all of `database.maxConnections` take when they are busy. */
-export const connectionMemory = ({ database }: Topology): number =>
+export const connectionMemory = ({ database }: ServiceTopology): number =>
   database.maxConnections * figures.connection;
 
 /** Bytes of shared_buffers as rendered, or as the topology's own parameter says. */
-function sharedBuffers(topology: Topology): number {
+function sharedBuffers(topology: ServiceTopology): number {
   const { postgresql } = dynamicConfig(topology);
   const parameters = typeof postgresql === "object" ? postgresql["parameters"] : undefined;
   const setting = typeof parameters === "object" ? parameters["shared_buffers"] : undefined;

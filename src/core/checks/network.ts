@@ -1,14 +1,15 @@
 /** Rules: addresses, affinity, clocks, ports. */
 import { isPublic } from "../topology/address.ts";
 import { listeners } from "../topology/listeners.ts";
+import { clientAddress } from "../topology/schema.ts";
 import type { Path } from "../topology/problem.ts";
-import type { Finding, Rule } from "./rule.ts";
+import { type Finding, type Rule, serviceRule } from "./rule.ts";
 
 // Linux's default net.ipv4.ip_local_port_range: outgoing connections take a port from it.
 const EPHEMERAL = { first: 32_768, last: 60_999 };
 
 export const networkRules: readonly Rule[] = [
-  {
+  serviceRule({
     code: "HF151",
     title: "Affinity declared",
     severity: "warning",
@@ -24,7 +25,7 @@ export const networkRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
+  }),
   {
     code: "HF152",
     title: "Source affinity behind few addresses",
@@ -73,7 +74,7 @@ export const networkRules: readonly Rule[] = [
       ];
     },
   },
-  {
+  serviceRule({
     code: "HF154",
     title: "Ports that unprivileged engines can open",
     severity: "error",
@@ -93,7 +94,7 @@ export const networkRules: readonly Rule[] = [
           fix: "use a port from 1024 to 32767",
         }));
     },
-  },
+  }),
   {
     code: "HF155",
     title: "Ports outside the range of outgoing connections",
@@ -161,7 +162,7 @@ export const networkRules: readonly Rule[] = [
         servers.push([storage.source.server, ["storage", "source", "server"]]);
       if (backup?.target.kind === "nfs") servers.push([backup.target.server, ["backup", "target", "server"]]);
       return servers
-        .filter(([server]) => server === entry.address.vip)
+        .filter(([server]) => server === clientAddress({ entry }))
         .map(([server, path]) => ({
           path,
           found: `${server} is the topology's own virtual address`,

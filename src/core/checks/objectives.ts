@@ -1,6 +1,6 @@
 /** Rules: what was promised must be possible. The figures are those that were measured (see each rule's `why`). */
 import type { Topology } from "../topology/schema.ts";
-import type { Finding, Rule } from "./rule.ts";
+import { type Finding, type Rule, serviceRule } from "./rule.ts";
 import { seconds } from "./tiers.ts";
 
 // Milliseconds from a PostgreSQL primary killed, its host alive, to the next acknowledged write: worst measured.
@@ -46,7 +46,7 @@ export const objectiveRules: readonly Rule[] = [
             },
           ],
   },
-  {
+  serviceRule({
     code: "HF133",
     title: "App: loss of a host noticed within the objective",
     severity: "error",
@@ -60,8 +60,8 @@ export const objectiveRules: readonly Rule[] = [
       const fix = `at most ${Math.floor(recoveryTime / fall)}ms at fall ${fall}`;
       return [{ path: ["app", "health", "interval"], found, fix }];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF134",
     title: "Database: failover of PostgreSQL within the objective",
     severity: "error",
@@ -73,7 +73,7 @@ export const objectiveRules: readonly Rule[] = [
       const found = `${seconds(recoveryTime)}, but a failover takes up to ${seconds(PROCESS_FAILOVER)} even when only PostgreSQL dies`;
       return [{ path: ["objectives", "database", "recoveryTime"], found, fix: "declare 4s or more" }];
     },
-  },
+  }),
   {
     code: "HF135",
     title: "Cache: failover within the objective",
@@ -119,7 +119,7 @@ export const objectiveRules: readonly Rule[] = [
       return [{ path: ["objectives", "entry", "recoveryTime"], found, fix: "declare 1s or more" }];
     },
   },
-  {
+  serviceRule({
     code: "HF137",
     title: "App: a host that hangs noticed within the objective",
     severity: "warning",
@@ -134,8 +134,8 @@ export const objectiveRules: readonly Rule[] = [
       const fix = "shorten timeout and interval, if the app always answers in that time";
       return [{ path: ["app", "health", "timeout"], found, fix }];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF138",
     title: "Database: loss of the primary's host within the objective",
     severity: "warning",
@@ -148,5 +148,5 @@ export const objectiveRules: readonly Rule[] = [
       const found = `${seconds(recoveryTime)} holds when PostgreSQL dies (up to ${seconds(PROCESS_FAILOVER)}), not when its host does (up to ${seconds(HOST_FAILOVER)})`;
       return [{ path: ["objectives", "database", "recoveryTime"], found, fix: "declare 26s or more" }];
     },
-  },
+  }),
 ];

@@ -1,6 +1,6 @@
 /** What a rule of `holdfast check` is, and what it may look at besides the topology. */
 import type { Path, Severity } from "../topology/problem.ts";
-import type { Topology } from "../topology/schema.ts";
+import { isService, type ServiceTopology, type Topology } from "../topology/schema.ts";
 
 /** Facts about the world, read at the edge before the rules run; the rules only judge them. */
 export interface Facts {
@@ -8,7 +8,8 @@ export interface Facts {
   readonly now: number;
   /** The operator's certificate and key; absent when the private CA issues them. */
   readonly tls?: TlsFacts;
-  readonly package: FileFacts;
+  /** The app's package; absent where there is no app. */
+  readonly package?: FileFacts;
   /** Of the machine that the lab runs on; absent when it cannot be known. */
   readonly machine?: {
     /** Bytes. */
@@ -62,3 +63,13 @@ export interface Rule {
   readonly fix: string;
   readonly check: (topology: Topology, facts: Facts) => readonly Finding[];
 }
+
+type ServiceRule = Omit<Rule, "check"> & {
+  readonly check: (topology: ServiceTopology, facts: Facts) => readonly Finding[];
+};
+
+/** A rule about what stands behind the entry: nothing to find where nothing does. */
+export const serviceRule = ({ check, ...rule }: ServiceRule): Rule => ({
+  ...rule,
+  check: (topology, facts) => (isService(topology) ? check(topology, facts) : []),
+});

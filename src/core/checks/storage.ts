@@ -1,10 +1,10 @@
 /** Rules: the shared storage and the backups. */
 import type { Path } from "../topology/problem.ts";
 import type { Topology } from "../topology/schema.ts";
-import type { Rule } from "./rule.ts";
+import { type Rule, serviceRule } from "./rule.ts";
 
 export const storageRules: readonly Rule[] = [
-  {
+  serviceRule({
     code: "HF170",
     title: "Shared storage declared",
     severity: "warning",
@@ -20,8 +20,8 @@ export const storageRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF171",
     title: "Audit trail on shared storage",
     severity: "error",
@@ -37,8 +37,8 @@ export const storageRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF172",
     title: "NFS mounts that lose no writes",
     severity: "error",
@@ -48,8 +48,8 @@ export const storageRules: readonly Rule[] = [
       mountOptions(topology)?.includes("soft") === true
         ? [{ path: optionsPath, found: "soft: writes are lost when the server pauses", fix: "use hard" }]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF173",
     title: "Shared storage apart from the hosts that use it",
     severity: "error",
@@ -69,8 +69,8 @@ export const storageRules: readonly Rule[] = [
           },
         ];
       }),
-  },
-  {
+  }),
+  serviceRule({
     code: "HF174",
     title: "Backups declared",
     severity: "error",
@@ -86,8 +86,8 @@ export const storageRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF175",
     title: "Backups not only on the disks that they protect",
     severity: "error",
@@ -110,8 +110,8 @@ export const storageRules: readonly Rule[] = [
       if (storage.source.kind !== "local") return [];
       return [{ path, found: "storage, but that is on the hosts' own disks", fix: "use nfs" }];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF176",
     title: "Backups kept long enough",
     severity: "warning",
@@ -125,8 +125,8 @@ export const storageRules: readonly Rule[] = [
       const found = `${backup.keep} ${backup.schedule} backup${backup.keep === 1 ? "" : "s"} reach back ${days < 1 ? `${Math.round(days * 24)} h` : `${Number(days.toFixed(1))} days`} only`;
       return [{ path: ["backup", "keep"], found, fix: `keep at least ${Math.ceil(7 / daysEach)}` }];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF177",
     title: "Backups often enough",
     severity: "warning",
@@ -142,8 +142,8 @@ export const storageRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
-  {
+  }),
+  serviceRule({
     code: "HF178",
     title: "Backups apart from the audit trail",
     severity: "warning",
@@ -163,8 +163,8 @@ export const storageRules: readonly Rule[] = [
           ]
         : [];
     },
-  },
-  {
+  }),
+  serviceRule({
     code: "HF179",
     title: "NFS mounts after the network",
     severity: "warning",
@@ -180,7 +180,7 @@ export const storageRules: readonly Rule[] = [
             },
           ]
         : [],
-  },
+  }),
 ];
 
 function servers({ storage, backup }: Topology): { server: string; path: Path }[] {

@@ -1,4 +1,5 @@
 /** Rules: the certificate that clients see. The facts about files were read before. */
+import { clientAddress } from "../topology/schema.ts";
 import type { CertificateContent, Finding, Rule, TlsFacts } from "./rule.ts";
 
 const DAY = 86_400_000;
@@ -127,7 +128,8 @@ export const tlsRules: readonly Rule[] = [
     severity: "warning",
     why: "Without `entry.domain` clients are taken to use the virtual address itself, and refuse a certificate that does not name it.",
     fix: "Set `entry.domain` to the name that clients use.",
-    check: ({ entry }, { tls }) => (entry.domain === undefined ? uncovered(entry.address.vip, tls) : []),
+    check: ({ entry }, { tls }) =>
+      entry.domain === undefined ? uncovered(clientAddress({ entry }), tls) : [],
   },
 ];
 

@@ -2,7 +2,7 @@ import { array, assert, boolean, constantFrom, property, record } from "fast-che
 import { describe, expect, it } from "vitest";
 import { stepHealth, type HealthObservation, type HealthState } from "./health.ts";
 
-const settings = { fall: 3, rise: 2, deadAfterMs: 900 };
+const settings = { fall: 3, rise: 2, respawnMs: 150, deadAfterMs: 900 };
 const calm: HealthObservation = {
   proxy: "serving",
   healthFile: "healthy",
@@ -35,10 +35,18 @@ const verdicts = (events: Parameters<typeof run>[0], start?: HealthObservation) 
   run(events, start).map((turn) => turn.verdict);
 
 describe("the verdict", () => {
-  it("falls at once when nobody listens, and rises after two answers", () => {
-    expect(
-      verdicts([{}, { proxy: "refused" }, { proxy: "refused" }, {}, { proxy: "refused" }, {}, {}]),
-    ).toEqual(["healthy", "fault", "fault", "fault", "fault", "fault", "healthy"]);
+  it("gives a proxy that is gone the time to be started again, then falls, and rises after two answers", () => {
+    const gone = { proxy: "refused" } as const;
+    expect(verdicts([{}, gone, gone, {}, gone, gone])).toEqual(Array.from({ length: 6 }, () => "healthy"));
+    expect(verdicts([gone, gone, gone, {}, gone, {}, {}])).toEqual([
+      "healthy",
+      "healthy",
+      "fault",
+      "fault",
+      "fault",
+      "fault",
+      "healthy",
+    ]);
   });
   it("falls after three silent probes in a row only", () => {
     const failed = { proxy: "failed" } as const;
@@ -125,18 +133,22 @@ describe("under any history", () => {
       }),
     );
   });
-  it("a fault has a cause: one refused probe or `fall` failed ones since the last answer", () => {
+  it("a fault has a cause: a proxy that stays gone, or `fall` failed probes since the last answer", () => {
     assert(
       property(history, (raw) => {
         const events = raw.map((event) => ({ proxy: event.proxy ?? "serving" }));
         let failedInRow = 0;
+        let goneSince: number | null = null;
         let before = "healthy";
         for (const [index, turn] of run(events).entries()) {
           const proxy = events[index]?.proxy;
           if (proxy === "serving") failedInRow = 0;
           if (proxy === "failed") failedInRow += 1;
+          if (proxy === "refused") goneSince ??= index * 100;
+          else if (proxy !== "unknown") goneSince = null;
+          const stayedGone = goneSince !== null && index * 100 - goneSince >= settings.respawnMs;
           const fell = before === "healthy" && turn.verdict === "fault";
-          expect(!fell || proxy === "refused" || failedInRow >= settings.fall).toBe(true);
+          expect(!fell || stayedGone || failedInRow >= settings.fall).toBe(true);
           before = turn.verdict;
         }
       }),

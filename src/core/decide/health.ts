@@ -10,13 +10,16 @@ export interface HealthSettings {
   /** Unanswered probes in a row that make a fault, and answered ones that end it. */
   readonly fall: number;
   readonly rise: number;
+  /** Milliseconds that a proxy which nobody finds listening has to be started again by systemd. */
+  readonly respawnMs: number;
   /** Milliseconds without a keepalived process after which its address is stale. */
   readonly deadAfterMs: number;
 }
 
 export interface HealthObservation {
   /**
-   * `refused`: nobody listens, which is certain and a fault at once. `failed`: no good answer in
+   * `refused`: the process is gone; systemd starts it again, and meanwhile holds the clients' connections,
+   * so only one that stays away is a fault. `failed`: no good answer in
    * time. `unknown`: the prober itself was late, so nothing was learned.
    */
   readonly proxy: "serving" | "refused" | "failed" | "unknown";
@@ -30,6 +33,8 @@ export interface HealthState {
   readonly verdict: "healthy" | "fault";
   /** Conclusive probes in a row that speak against the verdict. */
   readonly against: number;
+  /** When the proxy was first found gone, in ms of the caller's clock; null while it is there. */
+  readonly goneSince: number | null;
   /** When keepalived was first seen dead, in ms of the caller's clock; null while it is alive. */
   readonly keepalivedDeadSince: number | null;
 }
@@ -49,7 +54,7 @@ export function stepHealth(
   observed: HealthObservation,
   now: number,
 ): { readonly state: HealthState; readonly actions: readonly HealthAction[] } {
-  const judged = judge(settings, state ?? initialState(observed), observed);
+  const judged = judge(settings, state ?? initialState(observed), observed, now);
   const deadSince = observed.keepalived === "alive" ? null : (state?.keepalivedDeadSince ?? now);
   const actions: HealthAction[] = [];
   if (observed.healthFile !== judged.verdict) {
@@ -63,19 +68,27 @@ export function stepHealth(
 
 function initialState(observed: HealthObservation): HealthState {
   const verdict = observed.healthFile === "fault" ? "fault" : "healthy";
-  return { verdict, against: 0, keepalivedDeadSince: null };
+  return { verdict, against: 0, goneSince: null, keepalivedDeadSince: null };
 }
+
+type Judged = Pick<HealthState, "verdict" | "against" | "goneSince">;
 
 function judge(
   settings: HealthSettings,
   state: HealthState,
-  observed: HealthObservation,
-): Pick<HealthState, "verdict" | "against"> {
+  { proxy }: HealthObservation,
+  now: number,
+): Judged {
   const { verdict, against } = state;
-  if (observed.proxy === "unknown") return { verdict, against };
-  const serving = observed.proxy === "serving";
-  if (serving === (verdict === "healthy")) return { verdict, against: 0 };
-  const needed = verdict === "fault" ? settings.rise : observed.proxy === "refused" ? 1 : settings.fall;
-  if (against + 1 < needed) return { verdict, against: against + 1 };
-  return { verdict: serving ? "healthy" : "fault", against: 0 };
+  if (proxy === "unknown") return { verdict, against, goneSince: state.goneSince };
+  const goneSince = proxy === "refused" ? (state.goneSince ?? now) : null;
+  const serving = proxy === "serving";
+  if (serving === (verdict === "healthy")) return { verdict, against: 0, goneSince };
+  if (goneSince !== null) {
+    const away = now - goneSince >= settings.respawnMs;
+    return away ? { verdict: "fault", against: 0, goneSince } : { verdict, against, goneSince };
+  }
+  const needed = verdict === "fault" ? settings.rise : settings.fall;
+  if (against + 1 < needed) return { verdict, against: against + 1, goneSince };
+  return { verdict: serving ? "healthy" : "fault", against: 0, goneSince };
 }

@@ -11,13 +11,14 @@ export type DrillTier = "entry" | "app" | "database" | "coordination" | "cache" 
 export function objectivesOf(topology: Topology, tier: DrillTier): Objectives {
   return {
     recoveryTimeMs: recoveryTimeOf(topology, tier),
-    noDataLoss: topology.objectives.database.dataLoss === "none",
+    noDataLoss: topology.objectives.database?.dataLoss === "none",
     noIdempotentFailures: tier === "app" || tier === "storage",
   };
 }
 
 function recoveryTimeOf({ objectives }: Topology, tier: DrillTier): number {
-  const { entry, app, database, cache = app } = objectives;
+  // Tiers that are not there have no faults to be judged.
+  const { entry, app = entry, database = entry, cache = app } = objectives;
   const byTier: Readonly<Record<DrillTier, number>> = {
     entry: entry.recoveryTime,
     app: app.recoveryTime,

@@ -144,6 +144,16 @@ export const invalidCodes = {
     why: "The app would be able to read or change what belongs to that user, keys included.",
     fix: "Give the app a user of its own",
   },
+  HF039: {
+    title: "Entry engine that does not fit",
+    why: "HAProxy checks and balances app hosts, so it needs an app tier; nginx serves an entry that stands alone.",
+    fix: "Use haproxy with an app tier, nginx without",
+  },
+  HF040: {
+    title: "Elastic IP in the hosts' own subnet",
+    why: "It is translated to a host's private address on the way in; in the subnet it would be a neighbour's.",
+    fix: "Give the public address that was allocated",
+  },
 } as const satisfies Record<string, InvalidCode>;
 
 export type InvalidCodeName = keyof typeof invalidCodes;

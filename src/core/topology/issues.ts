@@ -148,7 +148,9 @@ function wrongChoice(
 function allowedValues(issue: Issue): string[] {
   if (issue.code === "invalid_value") return issue.values.map(String);
   if (issue.code !== "invalid_union") return [];
-  return "options" in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+  return "options" in issue && Array.isArray(issue.options)
+    ? issue.options.filter((option) => option !== undefined).map(String)
+    : [];
 }
 
 function rangeText(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {

@@ -27,9 +27,9 @@ test("the blueprint: defaults filled in, units converted", () => {
   expect(problems).toEqual([]);
   expect(topology?.entry.address.advertInterval).toBe(50);
   expect(topology?.hosts["data1"]?.memory).toBe(4 * 1024 ** 3);
-  expect(topology?.database.port).toBe(5432);
+  expect(topology?.database?.port).toBe(5432);
   expect(topology?.entry.tls).toEqual({ source: "generated" });
-  expect(topology?.objectives.database.recoveryTime).toBe(10_000);
+  expect(topology?.objectives.database?.recoveryTime).toBe(10_000);
 });
 
 test("any text gives problems, not an exception", () => {

@@ -23,6 +23,8 @@ export function referenceMistakes(sections: Sections): Mistake[] {
     ...subnetMistakes(sections),
     ...addresses(sections),
     ...virtualAddress(sections),
+    ...publicAddress(sections),
+    ...serviceParts(sections),
     ...services(sections),
     ...portClashes(sections),
     ...reservedProblems(sections),
@@ -77,7 +79,7 @@ function zones(sections: Sections): Mistake[] {
   return [...undeclared, ...twice];
 }
 
-function subnetMistakes({ network, hosts, vip }: Sections): Mistake[] {
+function subnetMistakes({ network, hosts, clientAddress }: Sections): Mistake[] {
   if (network === undefined) return [];
   const subnet = parseSubnet(network.subnet);
   const path = ["network", "subnet"];
@@ -89,7 +91,7 @@ function subnetMistakes({ network, hosts, vip }: Sections): Mistake[] {
   const use = specialUse(subnet);
   if (use !== undefined) mistakes.push({ code: "HF033", path, found: `${network.subnet} ${use}` });
   // Two more: the lab gives the operator's machine and the drills' clients an address each.
-  const needed = Object.keys(hosts).length + (vip === undefined ? 0 : 1) + 2;
+  const needed = Object.keys(hosts).length + (clientAddress?.key === "vip" ? 1 : 0) + 2;
   const usable = usableAddresses(subnet);
   if (usable < needed) {
     const found = `${network.subnet} has ${usable} addresses, the topology needs ${needed}`;
@@ -128,8 +130,9 @@ function outside(address: string, subnetOf: string): "outside" | "network" | "br
   return addressNumber(address) === subnet.broadcast ? "broadcast" : undefined;
 }
 
-function virtualAddress({ network, hosts, vip }: Sections): Mistake[] {
-  if (vip === undefined) return [];
+function virtualAddress({ network, hosts, clientAddress }: Sections): Mistake[] {
+  if (clientAddress?.key !== "vip") return [];
+  const vip = clientAddress.address;
   const path = ["entry", "address", "vip"];
   const mistakes: Mistake[] = Object.entries(hosts)
     .filter(([, host]) => host.address === vip)
@@ -141,6 +144,42 @@ function virtualAddress({ network, hosts, vip }: Sections): Mistake[] {
     mistakes.push({ code: "HF025", path, found: `${vip} is the ${code} address of ${network?.subnet}` });
   }
   return mistakes;
+}
+
+function publicAddress({ network, clientAddress }: Sections): Mistake[] {
+  if (clientAddress?.key !== "publicAddress" || network === undefined) return [];
+  const { address } = clientAddress;
+  if (!inSubnet(address, parseSubnet(network.subnet))) return [];
+  const found = `${address} is in the hosts' own subnet ${network.subnet}`;
+  return [{ code: "HF040", path: ["entry", "address", "publicAddress"], found }];
+}
+
+const serviceTiers = ["app", "database", "coordination"] as const;
+const judgedTiers = ["app", "database"] as const;
+
+/** The tiers of a service come together, each with its objective, behind HAProxy; an entry alone is nginx's. */
+function serviceParts({ keys, entry, objectives }: Sections): Mistake[] {
+  const there = serviceTiers.filter((tier) => keys.has(tier));
+  const missing = there.length === 0 ? [] : serviceTiers.filter((tier) => !keys.has(tier));
+  const mistakes = missing.map((tier): Mistake => ({
+    code: "HF005",
+    path: [],
+    found: `the file lacks "${tier}"`,
+    fix: `add \`${tier}: …\`: with ${there.join(" and ")} the topology is a whole service, which needs it`,
+  }));
+  for (const tier of judgedTiers) {
+    if (objectives === undefined || !keys.has(tier) || objectives[tier] !== undefined) continue;
+    const fix = `add \`${tier}: …\` (what its loss may cost)`;
+    mistakes.push({ code: "HF005", path: ["objectives"], found: `\`objectives\` lacks "${tier}"`, fix });
+  }
+  if (entry === undefined) return mistakes;
+  const wanted = there.length === 0 ? "nginx" : "haproxy";
+  if (entry.engine === wanted) return mistakes;
+  const found =
+    wanted === "nginx"
+      ? "haproxy has no app tier to balance"
+      : "nginx does not know which app hosts can serve";
+  return [...mistakes, { code: "HF039", path: ["entry", "engine"], found, fix: `write engine: ${wanted}` }];
 }
 
 function services({ app }: Sections): Mistake[] {

@@ -39,7 +39,9 @@ export function moveEdits(topology: Topology, subnet: string): Edit[] | undefine
       ["hosts", name, "address"],
       host.address,
     ]),
-    [["entry", "address", "vip"], topology.entry.address.vip],
+    ...(topology.entry.address.kind === "vip"
+      ? [[["entry", "address", "vip"], topology.entry.address.vip] satisfies [Path, string]]
+      : []),
   ];
   const edits: Edit[] = [{ path: ["network", "subnet"], value: subnet }];
   for (const [path, address] of places) {

@@ -68,8 +68,8 @@ const objective = z.strictObject({
   recoveryTime: positive.describe("Longest outage that clients may see when one host of the tier is lost"),
 });
 const objectivesSchema = z.strictObject({
-  entry: objective.describe("When the holder of the virtual address is lost"),
-  app: objective.describe("When an app host is lost"),
+  entry: objective.describe("When the holder of the clients' address is lost"),
+  app: objective.optional().describe("When an app host is lost; required where there is an app"),
   database: z
     .strictObject({
       recoveryTime: positive.describe("Longest time without acknowledged writes when the primary is lost"),
@@ -79,28 +79,62 @@ const objectivesSchema = z.strictObject({
           "`none`: a write is acknowledged only when a second host has it (synchronous replication); `bounded`: asynchronous, what was in flight is lost at a failover",
         ),
     })
-    .describe("When the primary is lost"),
+    .optional()
+    .describe("When the primary is lost; required where there is a database"),
   cache: objective.optional().describe("When a Redis master is lost"),
 });
 
+const vrrp = {
+  routerId: z.int().min(1).max(255).default(51).describe("VRRP virtual router id, unique in the subnet"),
+  // VRRPv3 counts in hundredths of a second, in 12 bits.
+  advertInterval: duration
+    .refine((ms) => ms % 10 === 0 && ms >= 10 && ms <= 40_950, "must be a multiple of 10ms, up to 40950ms")
+    .prefault("50ms")
+    .describe("VRRP advertisement interval; a lost holder is noticed after about three"),
+};
+
+const addressSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    // Optional inside the default: a file that names no kind means this one.
+    kind: z
+      .literal("vip")
+      .optional()
+      .default("vip")
+      .describe("A virtual address of the subnet, moved by keepalived (the default)"),
+    vip: ipv4.describe("Virtual address, inside `network.subnet`, no host's own"),
+    ...vrrp,
+  }),
+  z.strictObject({
+    kind: z
+      .literal("elastic-ip")
+      .describe("An Elastic IP of AWS: keepalived says who is master, the agent associates it through EC2"),
+    publicAddress: ipv4.describe("The Elastic IP itself, as clients see it; outside `network.subnet`"),
+    allocationId: z
+      .string()
+      .regex(
+        /^eipalloc-([0-9a-f]{8}|[0-9a-f]{17})$/,
+        "must be an allocation id such as eipalloc-0a1b2c3d4e5f67890",
+      )
+      .optional()
+      .describe("Its allocation id; the lab makes one of its own"),
+    region: z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be a region such as eu-north-1")
+      .default("eu-north-1")
+      .describe("AWS region of the hosts and of the address"),
+    ...vrrp,
+  }),
+]);
+
 const entrySchema = z.strictObject({
-  engine: z.enum(["haproxy"]).default("haproxy").describe("Load balancer"),
+  engine: z
+    .enum(["haproxy", "nginx"])
+    .default("haproxy")
+    .describe(
+      "`haproxy`: balances the app hosts; `nginx`: an entry without an app tier, which serves what the operator configures in /etc/nginx/conf.d",
+    ),
   hosts: hostNames.describe("Hosts that take the clients' traffic; the first is preferred for the address"),
-  address: z
-    .strictObject({
-      kind: z.enum(["vip"]).default("vip").describe("`vip`: a virtual address moved by keepalived"),
-      vip: ipv4.describe("Virtual address, inside `network.subnet`, no host's own"),
-      routerId: z.int().min(1).max(255).default(51).describe("VRRP virtual router id, unique in the subnet"),
-      // VRRPv3 counts in hundredths of a second, in 12 bits.
-      advertInterval: duration
-        .refine(
-          (ms) => ms % 10 === 0 && ms >= 10 && ms <= 40_950,
-          "must be a multiple of 10ms, up to 40950ms",
-        )
-        .prefault("50ms")
-        .describe("VRRP advertisement interval; a lost holder is noticed after about three"),
-    })
-    .describe("How the clients' address moves between the entry hosts"),
+  address: addressSchema.describe("How the clients' address moves between the entry hosts"),
   domain: z
     .string()
     .regex(
@@ -129,6 +163,12 @@ const entrySchema = z.strictObject({
     ])
     .prefault({ source: "generated" })
     .describe("The certificate that clients see"),
+  workload: z
+    .strictObject({
+      read: httpPath.default("/").describe("GET that a drill sends, 200 when served"),
+    })
+    .optional()
+    .describe("What `holdfast drill` sends where there is no app tier; default `read: /`"),
   affinity: z
     .enum(["cookie", "source", "none"])
     .optional()
@@ -342,10 +382,14 @@ export const topologySchema = z.strictObject({
   zones: z.array(name).min(1).describe("Failure domains"),
   hosts: z.record(name, hostSchema).describe("The hosts, by name"),
   objectives: objectivesSchema.describe("What a fault may cost; `holdfast drill` judges against it"),
-  entry: entrySchema.describe("Load balancers that share the clients' address"),
-  app: appSchema.describe("The service itself"),
-  database: databaseSchema.describe("PostgreSQL with automatic failover"),
-  coordination: coordinationSchema.describe("The quorum that decides who is the primary"),
+  entry: entrySchema.describe("Load balancers or web servers that share the clients' address"),
+  app: appSchema
+    .optional()
+    .describe(
+      "The service itself. `app`, `database` and `coordination` come together; without them the entry stands alone",
+    ),
+  database: databaseSchema.optional().describe("PostgreSQL with automatic failover"),
+  coordination: coordinationSchema.optional().describe("The quorum that decides who is the primary"),
   cache: cacheSchema.optional().describe("Redis, for update triggers between the app hosts"),
   storage: storageSchema.optional().describe("Storage that all app hosts share (the audit trail)"),
   backup: backupSchema.optional().describe("Backups of the app hosts and of the database"),
@@ -358,6 +402,20 @@ export const topologySchema = z.strictObject({
 /** A topology as parsed: defaults filled in, durations in milliseconds, sizes in bytes. */
 export type Topology = z.output<typeof topologySchema>;
 export type TopologyHost = Topology["hosts"][string];
+
+/** A topology of a whole service: what stands behind the entry is Holdfast's too. */
+export type ServiceTopology = Topology &
+  Present<Topology, "app" | "database" | "coordination"> & {
+    readonly objectives: Present<Topology["objectives"], "app" | "database">;
+  };
+type Present<T, K extends keyof T> = { readonly [Key in K]-?: NonNullable<T[Key]> };
+
+/** Whether Holdfast runs what is behind the entry. The parser refuses a part of a service. */
+export const isService = (topology: Topology): topology is ServiceTopology => topology.app !== undefined;
+
+/** The address that clients use. */
+export const clientAddress = ({ entry }: Pick<Topology, "entry">): string =>
+  entry.address.kind === "vip" ? entry.address.vip : entry.address.publicAddress;
 
 const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizeUnits: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };

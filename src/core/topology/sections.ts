@@ -2,16 +2,19 @@
  * The sections of a topology that are well-formed, each on its own, so that mistakes between sections
  * are found in the same run as mistakes within one.
  */
+import { z } from "zod";
 import { isRecord } from "./shape.ts";
 import { topologySchema, type Topology, type TopologyHost } from "./schema.ts";
 
 export type Sections = Partial<Omit<Topology, "hosts">> & {
   /** Hosts that are well-formed. */
   readonly hosts: Record<string, TopologyHost>;
+  /** Keys at the top of the file, well-formed or not. */
+  readonly keys: ReadonlySet<string>;
   /** Names of all hosts, well-formed or not; undefined when `hosts` is not even a mapping. */
   readonly hostNames: ReadonlySet<string> | undefined;
-  /** The virtual address, when it is an address. */
-  readonly vip: string | undefined;
+  /** The clients' address, when it is an address. */
+  readonly clientAddress: { readonly key: "vip" | "publicAddress"; readonly address: string } | undefined;
   /** Host names that each tier lists, well-formed otherwise or not. */
   readonly tiers: readonly { readonly tier: TierName; readonly hosts: readonly string[] }[];
 };
@@ -33,10 +36,11 @@ export function wellFormedSections(data: unknown): Sections {
   const hostNames = rawHosts === undefined ? undefined : new Set(Object.keys(rawHosts));
   return {
     ...(sections as Partial<Topology>),
+    keys: new Set(Object.keys(raw)),
     hosts,
     hostNames,
     tiers: tierHosts(raw),
-    vip: virtualAddress(raw),
+    clientAddress: clientAddressOf(raw),
   };
 }
 
@@ -53,8 +57,10 @@ function tierHosts(raw: Record<string, unknown>): Sections["tiers"] {
   });
 }
 
-function virtualAddress(raw: Record<string, unknown>): string | undefined {
-  const address = isRecord(raw["entry"]) ? raw["entry"]["address"] : undefined;
-  const vip = isRecord(address) ? address["vip"] : undefined;
-  return topologySchema.shape.entry.shape.address.shape.vip.safeParse(vip).data;
+function clientAddressOf(raw: Record<string, unknown>): Sections["clientAddress"] {
+  const section = isRecord(raw["entry"]) ? raw["entry"]["address"] : undefined;
+  if (!isRecord(section)) return undefined;
+  const key = section["kind"] === "elastic-ip" ? "publicAddress" : "vip";
+  const { success, data } = z.ipv4().safeParse(section[key]);
+  return success ? { key, address: data } : undefined;
 }

@@ -34,8 +34,11 @@ function chosen(union: Definition, data: unknown): z.ZodType | undefined {
   const key = union.discriminator;
   if (key === undefined || !isRecord(data)) return undefined;
   return union.options?.find((option) => {
-    const literal = definition(option).shape?.[key];
-    return literal !== undefined && definition(literal).values?.includes(data[key]);
+    const kind = definition(option).shape?.[key];
+    if (kind === undefined) return false;
+    // A kind with a default is meant where none is given.
+    if (data[key] === undefined) return kind.safeParse(undefined).success;
+    return definition(unwrap(kind).schema).values?.includes(data[key]);
   });
 }
 

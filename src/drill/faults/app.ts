@@ -1,8 +1,8 @@
 /** Faults of one app host. Promise: another one serves, and no GET fails. */
 import { tlsPaths } from "../../core/engines/tls.ts";
-import type { Topology } from "../../core/topology/schema.ts";
+import type { ServiceTopology } from "../../core/topology/schema.ts";
 import type { Machine } from "../../ports.ts";
-import { type Attack, type Fault, type FaultContext, needsTwo } from "../fault.ts";
+import { type Attack, type Fault, type ServiceFaultContext, needsTwo, serviceFault } from "../fault.ts";
 import { quote } from "../guard.ts";
 import { cannotFill, damageHost, fillDisk, killUnits, powerOff, slowUnits, stopUnits } from "./damage.ts";
 import { appServices } from "./systemd.ts";
@@ -13,8 +13,8 @@ interface AppFault {
   readonly holdMs?: number;
   readonly title: string;
   readonly proves: string;
-  readonly capability?: (context: FaultContext) => Promise<string | null>;
-  readonly attack: (host: Machine, context: FaultContext) => Promise<Attack> | Attack;
+  readonly capability?: (context: ServiceFaultContext) => Promise<string | null>;
+  readonly attack: (host: Machine, context: ServiceFaultContext) => Promise<Attack> | Attack;
 }
 
 const services =
@@ -66,17 +66,19 @@ const table: readonly AppFault[] = [
   },
 ];
 
-export const appFaults: readonly Fault[] = table.map(({ attack, ...fault }) => ({
-  ...fault,
-  tier: "app",
-  applies: ({ app }) => needsTwo(app.hosts, "the app"),
-  prepare: async (context) => attack(await busiestApp(context), context),
-}));
+export const appFaults: readonly Fault[] = table.map(({ attack, ...fault }) =>
+  serviceFault({
+    ...fault,
+    tier: "app",
+    applies: ({ app }) => needsTwo(app.hosts, "the app"),
+    prepare: async (context) => attack(await busiestApp(context), context),
+  }),
+);
 
 const nginxConfig = "/etc/nginx/nginx.conf";
 
 /** nginx answers for the health path itself; what it serves otherwise stays. */
-function unhealthy(host: Machine, { app }: Topology): Attack {
+function unhealthy(host: Machine, { app }: ServiceTopology): Attack {
   const changed = "/run/holdfast-drill/nginx.conf";
   const rule = `        location = ${app.health.path} { return 500; }`;
   const url = `https://localhost:${app.port}${app.health.path}`;

@@ -1,10 +1,19 @@
 /** Faults of Redis, which carries update triggers only. Promise: the service goes on whatever happens to it. */
 import { redisNodes } from "../../core/engines/redis/layout.ts";
 import { redisUnit } from "../../core/engines/redis/paths.ts";
-import { type Attack, type Fault, type FaultContext, machineNamed, needsTwo } from "../fault.ts";
+import {
+  type Attack,
+  type Fault,
+  type ServiceFaultContext,
+  machineNamed,
+  needsTwo,
+  serviceFault,
+} from "../fault.ts";
 import { dropPackets, killForGood, together } from "./damage.ts";
 
-type CacheFault = Pick<Fault, "name" | "holdMs" | "title" | "proves" | "applies" | "prepare">;
+type CacheFault = Pick<Fault, "name" | "holdMs" | "title" | "proves" | "applies"> & {
+  readonly prepare: (context: ServiceFaultContext) => Promise<Attack>;
+};
 
 const table: readonly CacheFault[] = [
   {
@@ -33,23 +42,25 @@ const table: readonly CacheFault[] = [
   },
 ];
 
-export const cacheFaults: readonly Fault[] = table.map((fault) => ({
-  ...fault,
-  tier: "cache",
-  applies: (topology) =>
-    topology.cache === undefined ? "the topology has no cache" : fault.applies(topology),
-}));
+export const cacheFaults: readonly Fault[] = table.map((fault) =>
+  serviceFault({
+    ...fault,
+    tier: "cache",
+    applies: (topology) =>
+      topology.cache === undefined ? "the topology has no cache" : fault.applies(topology),
+  }),
+);
 
-const cacheHosts = ({ topology }: FaultContext): string[] => [
+const cacheHosts = ({ topology }: ServiceFaultContext): string[] => [
   ...new Set(redisNodes(topology).map(({ host }) => host)),
 ];
 
-const portsOf = ({ topology }: FaultContext, name: string): number[] =>
+const portsOf = ({ topology }: ServiceFaultContext, name: string): number[] =>
   redisNodes(topology)
     .filter(({ host }) => host === name)
     .map(({ port }) => port);
 
-async function loseNodes(context: FaultContext, names: readonly string[]): Promise<Attack> {
+async function loseNodes(context: ServiceFaultContext, names: readonly string[]): Promise<Attack> {
   const attacks = names.map((name) =>
     killForGood(machineNamed(context, name), portsOf(context, name).map(redisUnit)),
   );
@@ -57,7 +68,7 @@ async function loseNodes(context: FaultContext, names: readonly string[]): Promi
 }
 
 /** Its clients' ports and the cluster bus (10000 above), in both directions, on connections of either side. */
-function partition(context: FaultContext): Attack {
+function partition(context: ServiceFaultContext): Attack {
   const [name = ""] = cacheHosts(context);
   const ports = redisNodes(context.topology).flatMap(({ port }) => [port, port + 10_000]);
   const matches = [`tcp dport`, `tcp sport`].map((side) => `${side} { ${[...new Set(ports)].join(", ")} }`);

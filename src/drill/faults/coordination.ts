@@ -1,11 +1,11 @@
 /** Faults of etcd, which serves no client itself: the database goes on with fewer members, and with none. */
-import { type Attack, type Fault, type FaultContext, needsTwo } from "../fault.ts";
+import { type Attack, type Fault, type ServiceFaultContext, needsTwo, serviceFault } from "../fault.ts";
 import { killForGood, together } from "./damage.ts";
 import { LEASE_MS } from "./patroni.ts";
 import { etcdMembers } from "./targets.ts";
 
 export const coordinationFaults: readonly Fault[] = [
-  {
+  serviceFault({
     name: "etcd-member-loss",
     tier: "coordination",
     holdMs: 3000,
@@ -14,8 +14,8 @@ export const coordinationFaults: readonly Fault[] = [
     applies: ({ coordination }) =>
       coordination.hosts.length < 3 ? "etcd has fewer than three members" : null,
     prepare: (context) => loseMembers(context, 1),
-  },
-  {
+  }),
+  serviceFault({
     name: "etcd-majority-loss",
     tier: "coordination",
     holdMs: LEASE_MS,
@@ -24,10 +24,10 @@ export const coordinationFaults: readonly Fault[] = [
     applies: ({ coordination }) => needsTwo(coordination.hosts, "etcd"),
     prepare: ({ topology, ...rest }) =>
       loseMembers({ topology, ...rest }, Math.ceil(topology.coordination.hosts.length / 2)),
-  },
+  }),
 ];
 
-async function loseMembers(context: FaultContext, count: number): Promise<Attack> {
+async function loseMembers(context: ServiceFaultContext, count: number): Promise<Attack> {
   const members = (await etcdMembers(context)).slice(0, count);
   return together(await Promise.all(members.map((member) => killForGood(member, ["etcd.service"]))));
 }

@@ -1,18 +1,18 @@
 /** Faults of PostgreSQL and Patroni. Promise: writes go on in time, and no acknowledged one is lost. */
 import { restPort, dataDirectory } from "../../core/engines/postgres/paths.ts";
-import type { Topology } from "../../core/topology/schema.ts";
+import type { ServiceTopology } from "../../core/topology/schema.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Machine } from "../../ports.ts";
-import { type Attack, type Fault, type FaultContext, needsTwo } from "../fault.ts";
+import { type Attack, type Fault, type ServiceFaultContext, needsTwo, serviceFault } from "../fault.ts";
 import { allGone, identify } from "../processes.ts";
 import { cannotFill, damageHost, dropPackets, fillDisk, killUnits, powerOff, proveBy } from "./damage.ts";
 import { LEASE_MS, primaryHost, replicaHost } from "./patroni.ts";
 import { addressOfHost } from "./targets.ts";
 
-type DatabaseFault = Pick<
-  Fault,
-  "name" | "title" | "proves" | "prepare" | "capability" | "healAtOnce" | "holdMs"
->;
+type DatabaseFault = Pick<Fault, "name" | "title" | "proves" | "healAtOnce" | "holdMs"> & {
+  readonly capability?: (context: ServiceFaultContext) => Promise<string | null>;
+  readonly prepare: (context: ServiceFaultContext) => Promise<Attack>;
+};
 
 const table: readonly DatabaseFault[] = [
   {
@@ -83,16 +83,19 @@ const table: readonly DatabaseFault[] = [
   },
 ];
 
-export const databaseFaults: readonly Fault[] = table.map((fault) => ({
-  ...fault,
-  tier: "database",
-  applies: ({ database }) => needsTwo(database.hosts, "the database"),
-}));
+export const databaseFaults: readonly Fault[] = table.map((fault) =>
+  serviceFault({
+    ...fault,
+    tier: "database",
+    applies: ({ database }) => needsTwo(database.hosts, "the database"),
+  }),
+);
 
-const pidFile = (topology: Topology): string => `${dataDirectory(topology.database.version)}/postmaster.pid`;
+const pidFile = (topology: ServiceTopology): string =>
+  `${dataDirectory(topology.database.version)}/postmaster.pid`;
 
 /** kill -9 of the postmaster of a host; its other processes end by themselves. */
-export async function killPostmaster(host: Machine, topology: Topology): Promise<Attack> {
+export async function killPostmaster(host: Machine, topology: ServiceTopology): Promise<Attack> {
   const read = await host.run(["head", "--lines=1", pidFile(topology)]);
   const postmaster = await identify(host, [Number.parseInt(read.stdout, 10)].filter(Number.isInteger));
   const [main] = postmaster;
@@ -116,7 +119,7 @@ export async function killPostmaster(host: Machine, topology: Topology): Promise
 }
 
 /** Stopped from the postmaster down, so that it makes no new process; continued the other way round. */
-function stopPostgres(host: Machine, topology: Topology): Attack {
+function stopPostgres(host: Machine, topology: ServiceTopology): Attack {
   const postmaster = `postmaster=$(head --lines=1 ${pidFile(topology)})`;
   return damageHost(host, {
     id: "stopped",
@@ -141,7 +144,7 @@ async function killPatroni(host: Machine): Promise<Attack> {
   };
 }
 
-async function cutFromReplica(context: FaultContext): Promise<Attack> {
+async function cutFromReplica(context: ServiceFaultContext): Promise<Attack> {
   const { topology } = context;
   const ports = `{ ${topology.database.port}, ${restPort} }`;
   const replica = addressOfHost(topology, (await replicaHost(context)).name);

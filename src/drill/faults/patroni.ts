@@ -4,7 +4,7 @@ import { restPort } from "../../core/engines/postgres/paths.ts";
 import { tlsPaths } from "../../core/engines/tls.ts";
 import { HoldfastError, HostUnreachable } from "../../lib/errors.ts";
 import type { Machine } from "../../ports.ts";
-import { type FaultContext, machineNamed, machinesNamed } from "../fault.ts";
+import { type ServiceFaultContext, machineNamed, machinesNamed } from "../fault.ts";
 
 /** Longer than Patroni's `ttl` (20 s): a fault that lasts so long outlives the primary's lease. */
 export const LEASE_MS = 22_000;
@@ -21,7 +21,7 @@ export type PatroniMember = z.output<typeof clusterSchema>["members"][number];
  * off, or whose Patroni hangs, still tells of old times.
  * @throws HoldfastError when no database host answers
  */
-export async function patroniMembers(context: FaultContext): Promise<readonly PatroniMember[]> {
+export async function patroniMembers(context: ServiceFaultContext): Promise<readonly PatroniMember[]> {
   const machines = machinesNamed(context, context.topology.database.hosts);
   const answers = (await Promise.all(machines.map(ask))).filter((answer) => answer !== null);
   const [newest] = answers.toSorted((a, b) => timelineOf(b) - timelineOf(a));
@@ -52,7 +52,7 @@ async function askPatroni(machine: Machine, path: string): Promise<unknown> {
 const configSchema = z.object({ synchronous_mode: z.union([z.boolean(), z.string()]).default(false) });
 
 /** Whether the cluster is set up for synchronous replication; null when Patroni answers nowhere. */
-export async function isSynchronous(context: FaultContext): Promise<boolean | null> {
+export async function isSynchronous(context: ServiceFaultContext): Promise<boolean | null> {
   const machines = machinesNamed(context, context.topology.database.hosts);
   for (const machine of machines) {
     const answer = await askPatroni(machine, "/config");
@@ -67,14 +67,14 @@ export const leaderOf = (members: readonly PatroniMember[]): PatroniMember | und
   members.find(({ role, state }) => role === "leader" && state === "running");
 
 /** @throws HoldfastError when there is no primary */
-export async function primaryHost(context: FaultContext): Promise<Machine> {
+export async function primaryHost(context: ServiceFaultContext): Promise<Machine> {
   const leader = leaderOf(await patroniMembers(context));
   if (leader === undefined) throw new HoldfastError("the database has no primary");
   return machineNamed(context, leader.name);
 }
 
 /** A host that streams from the primary, the synchronous one first. @throws HoldfastError when there is none */
-export async function replicaHost(context: FaultContext): Promise<Machine> {
+export async function replicaHost(context: ServiceFaultContext): Promise<Machine> {
   const streaming = (await patroniMembers(context)).filter(({ state }) => state === "streaming");
   const replica = streaming.find(({ role }) => role !== "replica") ?? streaming[0];
   if (replica === undefined) throw new HoldfastError("the database has no replica");

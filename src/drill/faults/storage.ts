@@ -1,13 +1,13 @@
 /** Faults of the shared storage as one app host sees it. Promise: another app host serves. */
 import { mountUnit } from "../../core/engines/storage/render.ts";
-import type { Topology } from "../../core/topology/schema.ts";
+import type { ServiceTopology } from "../../core/topology/schema.ts";
 import type { Machine } from "../../ports.ts";
-import { type Attack, type Fault, needsTwo } from "../fault.ts";
+import { type Attack, type Fault, needsTwo, serviceFault } from "../fault.ts";
 import { quote } from "../guard.ts";
 import { damageHost } from "./damage.ts";
 import { busiestApp } from "./targets.ts";
 
-type Damage = (host: Machine, mount: string, topology: Topology) => Attack;
+type Damage = (host: Machine, mount: string, topology: ServiceTopology) => Attack;
 
 interface StorageFault {
   readonly name: string;
@@ -86,14 +86,16 @@ const table: readonly StorageFault[] = [
   },
 ];
 
-export const storageFaults: readonly Fault[] = table.map(({ damage, ...fault }) => ({
-  ...fault,
-  tier: "storage",
-  applies: (topology) =>
-    mountUnit(topology) === null
-      ? "the topology has no mounted storage"
-      : needsTwo(topology.app.hosts, "the app"),
-  async prepare(context) {
-    return damage(await busiestApp(context), context.topology.storage?.mount ?? "", context.topology);
-  },
-}));
+export const storageFaults: readonly Fault[] = table.map(({ damage, ...fault }) =>
+  serviceFault({
+    ...fault,
+    tier: "storage",
+    applies: (topology) =>
+      mountUnit(topology) === null
+        ? "the topology has no mounted storage"
+        : needsTwo(topology.app.hosts, "the app"),
+    async prepare(context) {
+      return damage(await busiestApp(context), context.topology.storage?.mount ?? "", context.topology);
+    },
+  }),
+);

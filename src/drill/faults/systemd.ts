@@ -1,5 +1,5 @@
 /** What systemd on a host says of units, read through a Host. */
-import type { Topology } from "../../core/topology/schema.ts";
+import type { ServiceTopology } from "../../core/topology/schema.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Host } from "../../ports.ts";
 
@@ -36,7 +36,7 @@ export async function mainPids(host: Host, units: readonly string[]): Promise<nu
  * The services of the app's unit: itself, or what the target pulls in and runs as the app's user
  * (a target may also want units that are not the app's, such as network-online).
  */
-export async function appServices(host: Host, topology: Topology): Promise<string[]> {
+export async function appServices(host: Host, topology: ServiceTopology): Promise<string[]> {
   const { unit, user } = topology.app;
   if (unit.endsWith(".service")) return [unit];
   const kinds = ["Wants", "Requires", "BindsTo", "ConsistsOf"];

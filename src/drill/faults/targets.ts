@@ -1,18 +1,19 @@
 /** Whom a fault hits: who holds the address, who leads etcd. */
 import { haproxyFiles } from "../../core/engines/haproxy/paths.ts";
 import type { Topology } from "../../core/topology/schema.ts";
+import { holdsAddress } from "../../engines/entry.ts";
 import { observeEtcd } from "../../engines/etcd.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Machine } from "../../ports.ts";
-import { type FaultContext, machineNamed, machinesNamed } from "../fault.ts";
+import { type FaultContext, machineNamed, machinesNamed, type ServiceFaultContext } from "../fault.ts";
 
-/** Entry hosts that are running and have the virtual address on an interface. */
+/** Entry hosts that are running and are keepalived's masters. */
 export async function vipHolders(context: FaultContext): Promise<Machine[]> {
-  const { vip } = context.topology.entry.address;
   const machines = machinesNamed(context, context.topology.entry.hosts);
   const holds = await Promise.all(
     machines.map(
-      async (machine) => (await machine.state()) === "running" && (await addressesOf(machine)).includes(vip),
+      async (machine) =>
+        (await machine.state()) === "running" && (await holdsAddress(machine, context.topology)),
     ),
   );
   return machines.filter((_, index) => holds[index]);
@@ -21,7 +22,7 @@ export async function vipHolders(context: FaultContext): Promise<Machine[]> {
 /** @throws HoldfastError when nobody holds the address */
 export async function vipHolder(context: FaultContext): Promise<Machine> {
   const [holder] = await vipHolders(context);
-  if (holder === undefined) throw new HoldfastError("no entry host holds the virtual address");
+  if (holder === undefined) throw new HoldfastError("no entry host holds the address");
   return holder;
 }
 
@@ -33,7 +34,7 @@ export async function standby(context: FaultContext): Promise<Machine> {
 }
 
 /** The app host that most clients are sent to: with affinity the others may have none, and a fault there shows nothing. */
-export async function busiestApp(context: FaultContext): Promise<Machine> {
+export async function busiestApp(context: ServiceFaultContext): Promise<Machine> {
   const holder = await vipHolder(context);
   const { stdout } = await holder.run(
     ["socat", "-t", "2", "stdio", `UNIX-CONNECT:${haproxyFiles.adminSocket}`],
@@ -55,7 +56,7 @@ function sessionRates(csv: string): { readonly server: string; readonly perSecon
 }
 
 /** The members of etcd, the leader first. @throws HoldfastError when nobody leads */
-export async function etcdMembers(context: FaultContext): Promise<Machine[]> {
+export async function etcdMembers(context: ServiceFaultContext): Promise<Machine[]> {
   const machines = machinesNamed(context, context.topology.coordination.hosts);
   const seen = await Promise.all(machines.map((machine) => observeEtcd(machine, context.topology)));
   const leader = machines[seen.findIndex((member) => member.reachable && member.member?.leader === true)];
@@ -65,10 +66,3 @@ export async function etcdMembers(context: FaultContext): Promise<Machine[]> {
 
 export const addressOfHost = (topology: Topology, name: string): string =>
   topology.hosts[name]?.address ?? "";
-
-async function addressesOf(machine: Machine): Promise<string[]> {
-  const { code, stdout, stderr } = await machine.run(["ip", "-json", "address"], { timeoutMs: 5000 });
-  if (code !== 0) throw new HoldfastError(`${machine.name}: ip address failed: ${stderr.trim()}`);
-  const links = JSON.parse(stdout) as { addr_info?: { local?: string }[] }[];
-  return links.flatMap((link) => (link.addr_info ?? []).flatMap(({ local }) => local ?? []));
-}

@@ -1,6 +1,6 @@
 /** Faults across tiers: zones, clocks, certificates, two things at once. */
 import type { Machine } from "../../ports.ts";
-import { type Attack, type Fault, type FaultContext, machinesNamed } from "../fault.ts";
+import { type Attack, type Fault, type FaultContext, machinesNamed, serviceFault } from "../fault.ts";
 import { shell } from "../guard.ts";
 import { damageHost, killUnits, powerOff, proveBy, together } from "./damage.ts";
 import { killPostmaster } from "./database.ts";
@@ -8,7 +8,7 @@ import { primaryHost } from "./patroni.ts";
 import { appServices } from "./systemd.ts";
 import { busiestApp, vipHolder } from "./targets.ts";
 
-const zonePowerOff: Fault = {
+const zonePowerOff = serviceFault({
   name: "zone-power-off",
   tier: "zone",
   title: "power-off of every host of the primary's zone at once",
@@ -20,7 +20,7 @@ const zonePowerOff: Fault = {
     const names = Object.keys(hosts).filter((name) => hosts[name]?.zone === zone);
     return powerOff(context, machinesNamed(context, names));
   },
-};
+});
 
 /** A minute: more than certificates, leases and time-outs that wrongly read the wall clock forgive. */
 const JUMP_SECONDS = 60;
@@ -29,7 +29,7 @@ const setClock = (seconds: number): string => `date --utc --set="@$(($(date +%s)
 
 const clockJump = (name: string, direction: "forward" | "back"): Fault => {
   const sign = direction === "forward" ? 1 : -1;
-  return {
+  return serviceFault({
     name,
     tier: "database",
     title: `the clock of the primary's host set ${direction} by ${JUMP_SECONDS} s`,
@@ -48,7 +48,7 @@ const clockJump = (name: string, direction: "forward" | "back"): Fault => {
         healing: `setting the clock of ${host.name} right`,
       });
     },
-  };
+  });
 };
 
 /** CAP_SYS_TIME of capabilities(7). */
@@ -98,7 +98,7 @@ async function renewCertificate(context: FaultContext): Promise<Attack> {
 }
 
 const combined: readonly Fault[] = [
-  {
+  serviceFault({
     name: "primary-and-haproxy-kill",
     tier: "database",
     title: "kill -9 of the PostgreSQL primary, and of HAProxy on the address's holder during the failover",
@@ -110,8 +110,8 @@ const combined: readonly Fault[] = [
         await killPostmaster(await primaryHost(context), context.topology),
         await killUnits(await vipHolder(context), ["haproxy.service"]),
       ]),
-  },
-  {
+  }),
+  serviceFault({
     name: "primary-and-app-kill",
     tier: "database",
     title: "kill -9 of the PostgreSQL primary, and of an app host's services during the failover",
@@ -125,7 +125,7 @@ const combined: readonly Fault[] = [
         await killUnits(app, await appServices(app, context.topology)),
       ]);
     },
-  },
+  }),
 ];
 
 export const wholeFaults: readonly Fault[] = [

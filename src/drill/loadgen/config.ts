@@ -26,8 +26,9 @@ const loadConfigSchema = z.strictObject({
   ...clientShape,
   workload: z.strictObject({
     read: httpPath,
-    write: httpPath,
-    readBack: httpPath,
+    /** Absent, with `readBack`, where nothing can be written: who would write reads instead. */
+    write: httpPath.optional(),
+    readBack: httpPath.optional(),
     list: httpPath.optional(),
   }),
   rate: z.strictObject({ perSecond: z.number().positive().max(5000), clients: z.int().min(1).max(1000) }),

@@ -100,7 +100,7 @@ class Generator {
   #send(seq: number): void {
     const intended = intendedAt(seq, this.#config.rate);
     const client = clientOf(seq, this.#config.rate);
-    const requestClass = classOf(client, this.#config.rate);
+    const requestClass = this.#classOf(client);
     const id = requestClass === "write" ? `${this.#config.run}-${seq}` : null;
     this.#inFlight.set(seq, intended);
     const sent = this.#now();
@@ -110,9 +110,14 @@ class Generator {
     );
   }
 
+  #classOf(client: number): RequestClass {
+    const requestClass = classOf(client, this.#config.rate);
+    return requestClass === "write" && this.#config.workload.write === undefined ? "read" : requestClass;
+  }
+
   #request(id: string | null): Request {
     const { read, write } = this.#config.workload;
-    if (id === null) return { method: "GET", path: read };
+    if (id === null || write === undefined) return { method: "GET", path: read };
     return {
       method: "POST",
       path: write.replaceAll("{id}", encodeURIComponent(id)),

@@ -18,9 +18,9 @@ const server = (name: string, status: string) => ({
 });
 const entry = (host: string, edit: Partial<Seen<"entry">> = {}): Seen<"entry"> =>
   at(host, {
-    vip: host === "lb1",
+    holds: host === "lb1",
     keepalived: host === "lb1" ? ("master" as const) : ("backup" as const),
-    units: { haproxy: "active", keepalived: "active", agent: "active" },
+    units: { proxy: "active", keepalived: "active", agent: "active" },
     servers: [server("app1", "UP"), server("app2", "UP")],
     versions: {},
     ...edit,
@@ -120,7 +120,7 @@ describe("judgeService", () => {
   });
 
   it("is down without an address, without a pool, without a primary", () => {
-    const nobody = [entry("lb1", { vip: false, keepalived: "fault" }), entry("lb2")];
+    const nobody = [entry("lb1", { holds: false, keepalived: "fault" }), entry("lb2")];
     expect(judge({ entry: nobody }).verdict).toBe("down");
     const empty = entry("lb1", { servers: [server("app1", "DOWN"), server("app2", "DOWN")] });
     expect(judge({ entry: [empty, entry("lb2")] }).verdict).toBe("down");
@@ -148,7 +148,7 @@ describe("judgeService", () => {
 
   it("sees both an address on two hosts and a cluster that serves half of its slots", () => {
     expect(
-      tier({ entry: [entry("lb1"), entry("lb2", { vip: true, keepalived: "master" })] }, "entry")?.risks,
+      tier({ entry: [entry("lb1"), entry("lb2", { holds: true, keepalived: "master" })] }, "entry")?.risks,
     ).toContain("10.77.10.10 is on lb1, lb2 at once");
     const half = {
       processes: [

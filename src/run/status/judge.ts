@@ -1,5 +1,5 @@
 /** From what was seen to what it means: is the service up, and what is it one fault away from losing? Pure. */
-import type { Topology } from "../../core/topology/schema.ts";
+import { clientAddress, isService, type ServiceTopology, type Topology } from "../../core/topology/schema.ts";
 import type { HaproxyServer } from "../../engines/haproxy.ts";
 import type { PatroniCluster, PatroniMember } from "../../engines/postgres.ts";
 import type { ServiceStatus } from "./observe.ts";
@@ -24,9 +24,9 @@ export interface ServiceVerdict {
 export function judgeService(status: ServiceStatus, topology: Topology): ServiceVerdict {
   const tiers = [
     judgeEntry(status, topology),
-    judgeApp(status),
-    judgeDatabase(status, topology),
-    judgeCoordination(status),
+    ...(isService(topology)
+      ? [judgeApp(status), judgeDatabase(status, topology), judgeCoordination(status)]
+      : []),
     ...(status.cache.length > 0 ? [judgeCache(status)] : []),
     ...(status.storage.length > 0 ? [judgeStorage(status)] : []),
   ];
@@ -50,15 +50,15 @@ function tierOf(tier: string, serves: boolean, summary: string, risks: readonly 
 
 function judgeEntry({ entry }: ServiceStatus, topology: Topology): TierStatus {
   const seen = entry.filter((host) => host.reachable);
-  const { vip } = topology.entry.address;
-  const holders = seen.filter((host) => host.vip);
+  const vip = clientAddress(topology);
+  const holders = seen.filter((host) => host.holds);
   const standby = seen.filter(
-    (host) => !host.vip && host.keepalived === "backup" && host.units.haproxy === "active",
+    (host) => !host.holds && host.keepalived === "backup" && host.units.proxy === "active",
   );
   const risks = [
     ...unreachable(entry),
     ...seen.flatMap(({ host, units, keepalived }) => [
-      ...(units.haproxy === "active" ? [] : [`haproxy on ${host} is ${units.haproxy}`]),
+      ...(units.proxy === "active" ? [] : [`${topology.entry.engine} on ${host} is ${units.proxy}`]),
       ...(units.keepalived === "active" ? [] : [`keepalived on ${host} is ${units.keepalived}`]),
       ...(units.agent === "active" ? [] : [`the agent on ${host} is ${units.agent}`]),
       ...(keepalived === "fault" ? [`${host} may not hold the address: its proxy does not serve`] : []),
@@ -72,7 +72,7 @@ function judgeEntry({ entry }: ServiceStatus, topology: Topology): TierStatus {
       : `${names(holders)} holds ${vip}${standby.length > 0 ? `; ${names(standby)} stands by` : ""}`;
   return tierOf(
     "entry",
-    holders.some((host) => host.units.haproxy === "active"),
+    holders.some((host) => host.units.proxy === "active"),
     summary,
     risks,
   );
@@ -87,7 +87,7 @@ function judgeApp({ entry, app }: ServiceStatus): TierStatus {
   const healthy = seen.filter((host) => host.healthy);
   const appHosts = new Set(app.map(({ host }) => host));
   // What counts for clients is what the proxy that holds the address thinks.
-  const holder = entry.find((host) => host.reachable && host.vip);
+  const holder = entry.find((host) => host.reachable && host.holds);
   const pool = (holder?.reachable === true ? (holder.servers ?? []) : []).filter(({ server }) =>
     appHosts.has(server),
   );
@@ -109,7 +109,7 @@ function judgeApp({ entry, app }: ServiceStatus): TierStatus {
   return tierOf("app", holder === undefined ? healthy.length > 0 : serving.length > 0, summary, risks);
 }
 
-function judgeDatabase({ database }: ServiceStatus, topology: Topology): TierStatus {
+function judgeDatabase({ database }: ServiceStatus, topology: ServiceTopology): TierStatus {
   const seen = database.filter((host) => host.reachable);
   const cluster = newestCluster(seen.flatMap((host) => host.cluster ?? []));
   if (cluster === undefined) {

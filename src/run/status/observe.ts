@@ -1,4 +1,4 @@
-import type { Topology } from "../../core/topology/schema.ts";
+import { isService, type ServiceTopology, type Topology } from "../../core/topology/schema.ts";
 import { observeApp, type AppStatus } from "../../engines/app.ts";
 import { observeEntry, type EntryStatus } from "../../engines/entry.ts";
 import { observeEtcd, type EtcdStatus } from "../../engines/etcd.ts";
@@ -23,9 +23,21 @@ export async function observeService(
   topology: Topology,
   hosts: ReadonlyMap<string, Host>,
 ): Promise<ServiceStatus> {
-  const { entry, app, database, coordination, cache } = topology;
-  const [entries, apps, storages, databases, coordinations, caches] = await Promise.all([
-    askEach(entry.hosts, hosts, (host) => observeEntry(host, topology)),
+  const [entry, behind] = await Promise.all([
+    askEach(topology.entry.hosts, hosts, (host) => observeEntry(host, topology)),
+    isService(topology) ? observeBehind(topology, hosts) : nothingBehind,
+  ]);
+  return { entry, ...behind };
+}
+
+const nothingBehind = { app: [], storage: [], database: [], coordination: [], cache: [] };
+
+async function observeBehind(
+  topology: ServiceTopology,
+  hosts: ReadonlyMap<string, Host>,
+): Promise<Omit<ServiceStatus, "entry">> {
+  const { app, database, coordination, cache } = topology;
+  const [apps, storages, databases, coordinations, caches] = await Promise.all([
     askEach(app.hosts, hosts, (host) => observeApp(host, topology)),
     askEach(topology.storage === undefined ? [] : app.hosts, hosts, (host) => observeStorage(host, topology)),
     askEach(database.hosts, hosts, (host) => observePostgres(host, topology)),
@@ -33,7 +45,6 @@ export async function observeService(
     askEach(cache?.hosts ?? [], hosts, (host) => observeRedis(host, topology)),
   ]);
   return {
-    entry: entries,
     app: apps,
     storage: storages,
     database: databases,

@@ -42,6 +42,9 @@ const shape = [
   broken("unknown-key-in-union", "HF004", { "source: { kind: lab }": "source: { kind: lab, server: nas1 }" }),
   broken("unknown-key-case", "HF004", { "readBack:": "readback:" }),
   broken("missing-vip", "HF005", { [vip]: "address: {}" }),
+  broken("missing-public-address", "HF005", { [vip]: "address: { kind: elastic-ip }" }),
+  broken("unknown-address-kind", "HF007", { [vip]: "address: { kind: eip, vip: 10.77.10.10 }" }),
+  broken("vip-with-elastic-ip", "HF004 HF005", { [vip]: "address: { kind: elastic-ip, vip: 10.77.10.10 }" }),
   broken("missing-section", "HF005", { "coordination:\n  hosts: [data1, data2, data3]\n": "" }),
   broken("missing-in-list", "HF005", { "prefix: /role-store/, port: 8441": "port: 8441" }),
   broken("missing-kind", "HF005", { "source: { kind: lab }": "source: {}" }),
@@ -148,6 +151,11 @@ const references = [
     "user: access_manager": "user: access_manager\n  parameters: { max_connections: 300, ssl: off }",
   }),
   broken("app-runs-as-root", "HF038", { "user: access-manager": "user: root" }),
+  broken("app-behind-nginx", "HF039", { "entry:\n  hosts": "entry:\n  engine: nginx\n  hosts" }),
+  broken("elastic-ip-in-subnet", "HF040", {
+    [vip]: "address: { kind: elastic-ip, publicAddress: 10.77.10.10 }",
+  }),
+  broken("objective-missing", "HF005", { "  app: { recoveryTime: 1s }\n": "" }),
 ];
 
 const together = [

@@ -77,7 +77,7 @@ function subsets(items: readonly string[]): string[][] {
 }
 
 function storageLimit({ storage, app }: Topology): Limit[] {
-  if (storage === undefined) return [];
+  if (storage === undefined || app === undefined) return [];
   const { mount, source } = storage;
   const limit = { tier: "storage", hosts: app.hosts };
   if (source.kind === "local") {

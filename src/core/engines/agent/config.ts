@@ -8,8 +8,10 @@ const entrySchema = z.strictObject({
     url: z.url(),
     intervalMs: milliseconds,
     timeoutMs: milliseconds,
-    /** Probes without an answer that make a fault; a refused connection is one at once. */
+    /** Probes without an answer that make a fault. */
     fall: z.int().min(1),
+    /** How long a proxy that is gone (a refused connection) may take to be started again. */
+    respawnMs: milliseconds,
     rise: z.int().min(1),
   }),
   healthFile: z.string(),
@@ -43,16 +45,24 @@ export const addressSchema = z.strictObject({
   addresses: z.array(elasticIpSchema).min(1),
   /** The other hosts of the pair: the private address says which instance it is. */
   peers: z.array(z.strictObject({ name: z.string(), address: z.ipv4() })).default([]),
+  /** UDP, between the hosts of the pair only: agents ask each other's role there. */
+  peerPort: port.default(8406),
+  /** Whether a holder that VRRP does not hear still serves is asked by connecting to this port of the address. */
+  probePort: port,
   vrrp: z.strictObject({
     instance: z.string().min(1),
-    /** keepalived's `vrrp_notify_fifo`. Absent: keepalived calls a notify script, and its state file says the state. */
+    /** keepalived's own `vrrp_notify_fifo`; absent where it calls nginx-ha-notify only. */
     fifo: z.string().optional(),
   }),
-  /** Whether a peer that holds the address still serves is asked by connecting to this port of the address. */
-  probePort: port,
-  stateFile: z.string().default("/var/run/nginx-ha-keepalived.state"),
-  /** Where `nginx-ha-notify` and `holdfast address status` talk to the agent. */
-  socket: z.string().default("/run/holdfast/address.sock"),
+  /** Where nginx-ha-notify hands its transition to a running agent, in the same words. */
+  notifyFifo: z.string().default("/run/holdfast/nginx-ha-notify.fifo"),
+  /** The entry loop's verdict on the proxy (0 is healthy). Absent: keepalived's role alone counts. */
+  healthFile: z.string().optional(),
+  /** For a second `track_file` and nginx-ha-check: 0 while this host can move the address, 1 when it cannot. */
+  fitFile: z.string().default("/run/holdfast/address-fit"),
+  stateFile: z.string().default("/run/nginx-ha-keepalived.state"),
+  /** For `holdfast address status`: what the agent knows, as JSON. */
+  statusFile: z.string().default("/run/holdfast/address.json"),
 });
 
 /**

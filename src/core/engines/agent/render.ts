@@ -3,17 +3,27 @@ import type { DesiredFile } from "../../plan/desired.ts";
 import type { Topology } from "../../topology/schema.ts";
 import { textFile } from "../base/files.ts";
 import type { Engine, HostPart, RenderContext } from "../engine.ts";
-import { entryHealthFile } from "../keepalived/render.ts";
+import { addressOf } from "../address.ts";
+import { addressFitFile, entryHealthFile, notifyFifo, vrrpInstance } from "../keepalived/render.ts";
 import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfigFile } from "./config.ts";
 import { echoPort } from "./echo.ts";
+
+/** systemd starts a proxy that crashed in about 40 ms; it is given twice that, and then the address moves. */
+const RESPAWN_MS = 80;
+
+/** Who is master, as the guide's operators know it. */
+export const stateFile = "/run/nginx-ha-keepalived.state";
 
 const bundlePath = "/opt/holdfast/holdfast.cjs";
 const configPath = "/etc/holdfast/agent.json";
 const unitName = "holdfast-agent.service";
 const sysctlPath = "/etc/sysctl.d/91-holdfast-agent.conf";
 
-/** Holdfast's agent, on the entry hosts: tells keepalived whether HAProxy serves, and cleans up after it. */
+/**
+ * Holdfast's agent, on the entry hosts: tells keepalived whether the proxy serves, cleans up after it,
+ * and moves an Elastic IP.
+ */
 export const agent: Engine = {
   name: "agent",
   secrets: () => [],
@@ -30,9 +40,9 @@ function renderHost(context: RenderContext, host: string): HostPart {
   };
   const files = [
     bundle,
-    textFile(configPath, `${JSON.stringify(agentConfig(context.topology), null, 2)}\n`),
+    textFile(configPath, `${JSON.stringify(agentConfig(context, host), null, 2)}\n`),
     textFile(sysctlPath, sysctlFile),
-    textFile(`/etc/systemd/system/${unitName}`, unitFile),
+    textFile(`/etc/systemd/system/${unitName}`, unitFile(context.topology)),
   ];
   return {
     host,
@@ -55,16 +65,52 @@ const sysctlFile = `# Written by Holdfast.
 net.ipv4.ip_nonlocal_bind = 1
 `;
 
-function agentConfig(topology: Topology): AgentConfigFile {
+function agentConfig(context: RenderContext, host: string): AgentConfigFile {
+  const { topology } = context;
+  const { entry, network } = topology;
+  const virtual = entry.address.kind === "vip" ? entry.address.vip : undefined;
   return {
     entry: {
-      probe: { url: "http://127.0.0.1:8404/healthz", intervalMs: 100, timeoutMs: 500, fall: 3, rise: 2 },
+      probe: {
+        url: "http://127.0.0.1:8404/healthz",
+        intervalMs: 50,
+        timeoutMs: 500,
+        fall: 3,
+        rise: 2,
+        respawnMs: RESPAWN_MS,
+      },
       healthFile: entryHealthFile,
-      address: { vip: topology.entry.address.vip, interface: topology.network.interface },
+      ...(virtual === undefined ? {} : { address: { vip: virtual, interface: network.interface } }),
       // systemd restarts it after the delay; as long again for a busy machine, and then it is dead
       keepalived: { deadAfterMs: 2 * restartDelayMs(topology) + 500 },
-      echo: { address: topology.entry.address.vip, port: echoPort, clients: topology.network.subnet },
+      echo:
+        virtual === undefined
+          ? { address: addressOf(topology, host), port: echoPort, clients: "0.0.0.0/0" }
+          : { address: virtual, port: echoPort, clients: network.subnet },
     },
+    ...(entry.address.kind === "vip" ? {} : { address: elasticIp(context, entry.address.region, host) }),
+  };
+}
+
+function elasticIp(
+  { topology, elasticIp }: RenderContext,
+  region: string,
+  host: string,
+): NonNullable<AgentConfigFile["address"]> {
+  if (elasticIp === null) throw new Error("nobody has said which Elastic IP it is");
+  const { allocationId, endpoint } = elasticIp;
+  return {
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    addresses: [{ allocationId }],
+    peers: topology.entry.hosts
+      .filter((name) => name !== host)
+      .map((name) => ({ name, address: addressOf(topology, name) })),
+    vrrp: { instance: vrrpInstance, fifo: notifyFifo },
+    probePort: topology.entry.ports.https,
+    healthFile: entryHealthFile,
+    fitFile: addressFitFile,
+    stateFile,
   };
 }
 
@@ -72,7 +118,7 @@ function agentConfig(topology: Topology): AgentConfigFile {
  * While the agent is down, the health file stays as it was: keepalived goes on with the last verdict,
  * and the address still moves when the host is lost.
  */
-const unitFile = `# Written by Holdfast.
+const unitFile = ({ entry }: Topology): string => `# Written by Holdfast.
 [Unit]
 Description=Holdfast agent
 After=network.target
@@ -91,7 +137,7 @@ OOMScoreAdjust=-900
 CapabilityBoundingSet=CAP_NET_ADMIN
 NoNewPrivileges=yes
 ProtectSystem=strict
-ReadWritePaths=/run/holdfast
+${entry.address.kind === "vip" ? "" : "# the state file is where operators look for it, and is replaced as a whole\n"}ReadWritePaths=${entry.address.kind === "vip" ? "/run/holdfast" : "/run"}
 ProtectHome=yes
 PrivateTmp=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK

@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { readOnlyPort } from "../haproxy/database.ts";
 import { tlsPaths } from "../tls.ts";
@@ -19,7 +19,7 @@ export const packagePath = (name: string, version: string): string =>
   `/var/lib/holdfast/packages/${name}-${version}.tar.gz`;
 
 /** What the app is told, as ARCHITECTURE.md lists it; read by systemd and by shells, so values need no quotes. */
-export function environmentFile(topology: Topology, host: string): string {
+export function environmentFile(topology: ServiceTopology, host: string): string {
   const { app, database } = topology;
   const tls = tlsPaths("app");
   const variables: Record<string, string | number> = {
@@ -49,7 +49,7 @@ export function environmentFile(topology: Topology, host: string): string {
   return `# Written by Holdfast.\n${lines.join("\n")}\n`;
 }
 
-function cacheVariables(topology: Topology): Record<string, string> {
+function cacheVariables(topology: ServiceTopology): Record<string, string> {
   const { cache } = topology;
   if (cache === undefined) return {};
   const ports = cache.mode === "cluster" ? [cache.port, cache.port + 1] : [cache.port];
@@ -65,7 +65,7 @@ function cacheVariables(topology: Topology): Record<string, string> {
 }
 
 /** On shared storage the app must not write when it is not mounted: what it wrote would be hidden later. */
-function storageVariables({ storage }: Topology): Record<string, string> {
+function storageVariables({ storage }: ServiceTopology): Record<string, string> {
   if (storage === undefined) return {};
   return {
     TRAIL_DIR: storage.mount,

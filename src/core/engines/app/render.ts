@@ -1,20 +1,20 @@
 import type { DesiredFile } from "../../plan/desired.ts";
 import { Phase } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { secretFile, textFile } from "../base/files.ts";
-import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import { serviceEngine, type HostPart, type ServiceContext } from "../engine.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
 import { appDirectory, appFiles, environmentFile, packagePath } from "./environment.ts";
 import { packageTasks } from "./tasks.ts";
 
 /** The operator's service on the app hosts: its package, its environment and its unit. */
-export const app: Engine = {
+export const app = serviceEngine({
   name: "app",
   secrets: (topology) => ["app-database", "api-token", ...(topology.cache === undefined ? [] : ["redis"])],
   render: (context) => context.topology.app.hosts.map((host) => renderHost(context, host)),
-};
+});
 
-function renderHost(context: RenderContext, host: string): HostPart {
+function renderHost(context: ServiceContext, host: string): HostPart {
   const { topology } = context;
   const { name, user, unit } = topology.app;
   const release = context.artifact("app");
@@ -58,7 +58,7 @@ function renderHost(context: RenderContext, host: string): HostPart {
   };
 }
 
-function configurationFiles(context: RenderContext, host: string): DesiredFile[] {
+function configurationFiles(context: ServiceContext, host: string): DesiredFile[] {
   const { topology, secret } = context;
   const readable = { mode: 0o640, owner: `root:${topology.app.user}` };
   return [
@@ -75,7 +75,7 @@ function configurationFiles(context: RenderContext, host: string): DesiredFile[]
  * As many good checks in a row, as far apart, as the entry wants before it sends traffic, and one
  * more: when it passes, the entry has this host back in the pool, and the next may restart.
  */
-function readyProbe(topology: Topology): string[] {
+function readyProbe(topology: ServiceTopology): string[] {
   const { port, health } = topology.app;
   const check = [
     "curl -fsS -o /dev/null",

@@ -1,6 +1,6 @@
 import type { DesiredTask } from "../../plan/desired.ts";
 import { Phase } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { appDirectory, appFiles, packagePath, releaseDirectory } from "./environment.ts";
 
 interface Release {
@@ -12,7 +12,7 @@ interface Release {
  * Unpack, install, post-install (first app host), switch: each with its own proof of being done, so
  * that a cut anywhere leaves the release in use as it was, and the next run goes on.
  */
-export function packageTasks(topology: Topology, host: string, release: Release): DesiredTask[] {
+export function packageTasks(topology: ServiceTopology, host: string, release: Release): DesiredTask[] {
   const { name, hosts } = topology.app;
   const first = hosts[0] === host;
   return [

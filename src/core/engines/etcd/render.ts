@@ -1,7 +1,7 @@
 /** etcd: the quorum that Patroni elects its primary through. */
 import { Phase, type DesiredFile } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
-import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
+import { serviceEngine, type HostPart, type ServiceContext } from "../engine.ts";
 import { addressOf } from "../address.ts";
 import { textFile } from "../base/files.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
@@ -19,13 +19,13 @@ export const etcdPaths = {
 const clientPort = 2379;
 const peerPort = 2380;
 
-export const etcd: Engine = {
+export const etcd = serviceEngine({
   name: "etcd",
   secrets: () => [],
   render: (context) => context.topology.coordination.hosts.map((host) => renderMember(context, host)),
-};
+});
 
-function renderMember(context: RenderContext, host: string): HostPart {
+function renderMember(context: ServiceContext, host: string): HostPart {
   const { topology } = context;
   const tls = tlsParts(context, host, "etcd", "etcd");
   const files: readonly DesiredFile[] = [
@@ -68,7 +68,7 @@ function renderMember(context: RenderContext, host: string): HostPart {
   };
 }
 
-function environment(topology: Topology, host: string): string {
+function environment(topology: ServiceTopology, host: string): string {
   const address = addressOf(topology, host);
   const tls = tlsPaths("etcd");
   const cluster = topology.coordination.hosts

@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 
@@ -19,7 +19,7 @@ exec etcdctl "$@"
  * identity (it would have forgotten its votes; etcd refuses), so its place is taken out of the
  * cluster and added anew. Every prefix of this is safe to stop at: it starts from what the cluster says.
  */
-export function prepareScript(topology: Topology, host: string): string {
+export function prepareScript(topology: ServiceTopology, host: string): string {
   const others = topology.coordination.hosts
     .filter((name) => name !== host)
     .map((name) => `https://${addressOf(topology, name)}:2379`);

@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { haproxyFiles, section } from "./paths.ts";
 
@@ -12,7 +12,7 @@ const maximumLag = "16MB";
  * The role *database proxy*: the app's local way to the database. 127.0.0.1:5432 is the primary,
  * wherever it is; :5433 a replica that keeps up, or the primary when there is none.
  */
-export function databaseSections(topology: Topology): string[] {
+export function databaseSections(topology: ServiceTopology): string[] {
   const { port } = topology.database;
   return [
     frontend("database", port, []),
@@ -32,7 +32,7 @@ export function databaseSections(topology: Topology): string[] {
 }
 
 /** Where reads that may be a little stale go: one above the read-write port. */
-export const readOnlyPort = (topology: Topology): number => topology.database.port + 1;
+export const readOnlyPort = (topology: ServiceTopology): number => topology.database.port + 1;
 
 function frontend(name: string, port: number, rules: readonly string[]): string {
   return section(`frontend ${name}`, [
@@ -47,7 +47,7 @@ function frontend(name: string, port: number, rules: readonly string[]): string 
   ]);
 }
 
-function backend(topology: Topology, name: string, path: string, lines: readonly string[]): string {
+function backend(topology: ServiceTopology, name: string, path: string, lines: readonly string[]): string {
   return section(`backend ${name}`, [
     "mode tcp",
     "timeout server 24h",

@@ -1,9 +1,9 @@
-import type { Topology } from "../../topology/schema.ts";
+import { clientAddress, type ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { haproxyFiles, section } from "./paths.ts";
 
 /** The role *entry*: what clients reach on the virtual address, and the pool of app hosts behind it. */
-export function entrySections(topology: Topology, host: string): string[] {
+export function entrySections(topology: ServiceTopology, host: string): string[] {
   return [
     ...(topology.entry.ports.http === null ? [] : [redirectSection(topology, topology.entry.ports.http)]),
     frontendSection(topology),
@@ -12,14 +12,17 @@ export function entrySections(topology: Topology, host: string): string[] {
   ];
 }
 
-function redirectSection(topology: Topology, port: number): string {
+/** The variable that says where HAProxy listens for a port: the inherited descriptor, or in a check the port itself. */
+export const bindVariable = (port: number): string => `ENTRY_${port}`;
+
+function redirectSection(topology: ServiceTopology, port: number): string {
   const { https } = topology.entry.ports;
   const target =
     https === 443
       ? "http-request redirect scheme https code 308"
       : `http-request redirect location https://%[req.hdr(host),field(1,:)]:${https}%[capture.req.uri] code 308`;
   return section("frontend http", [
-    `bind :${port}`,
+    `bind "\${${bindVariable(port)}}"`,
     "mode http",
     "option httplog",
     "timeout http-request 10s",
@@ -27,10 +30,10 @@ function redirectSection(topology: Topology, port: number): string {
   ]);
 }
 
-function frontendSection(topology: Topology): string {
+function frontendSection(topology: ServiceTopology): string {
   return section("frontend https", [
-    "# every address, so that the virtual one needs no rebinding when it comes",
-    `bind :${topology.entry.ports.https} ssl crt ${haproxyFiles.entryPair} alpn h2,http/1.1`,
+    "# a socket that systemd holds, so that connections wait while HAProxy is started again",
+    `bind "\${${bindVariable(topology.entry.ports.https)}}" ssl crt ${haproxyFiles.entryPair} alpn h2,http/1.1`,
     "mode http",
     "option httplog",
     "timeout http-request 10s",
@@ -64,7 +67,7 @@ const forwardedHeaders = [
   "X-Request-Id",
 ];
 
-function poolSection(topology: Topology): string {
+function poolSection(topology: ServiceTopology): string {
   const { health, hosts, port } = topology.app;
   const interval = health.interval;
   return section("backend app", [
@@ -99,7 +102,7 @@ function poolSection(topology: Topology): string {
 }
 
 /** tcp-ut stands on each line: HAProxy 2.6 does not take it over from default-server. */
-function serverLine(topology: Topology, name: string, port: number): string {
+function serverLine(topology: ServiceTopology, name: string, port: number): string {
   const cookie = topology.entry.affinity === "cookie" ? ` cookie ${name}` : "";
   return `server ${name} ${addressOf(topology, name)}:${port} sni str(${name}) check-sni ${name} verifyhost ${name} tcp-ut 1s${cookie}`;
 }
@@ -107,9 +110,9 @@ function serverLine(topology: Topology, name: string, port: number): string {
 /** Once a check or a request has failed, the next check decides quickly. */
 const fastInterval = (interval: number): number => Math.min(interval, Math.max(50, Math.round(interval / 5)));
 
-const hostHeader = (topology: Topology): string => topology.entry.domain ?? topology.entry.address.vip;
+const hostHeader = (topology: ServiceTopology): string => topology.entry.domain ?? clientAddress(topology);
 
-function affinityLines(topology: Topology): string[] {
+function affinityLines(topology: ServiceTopology): string[] {
   const { affinity } = topology.entry;
   if (affinity === "cookie") {
     return ['cookie HOLDFAST insert indirect nocache httponly secure attr "SameSite=Lax"'];
@@ -119,7 +122,7 @@ function affinityLines(topology: Topology): string[] {
 }
 
 /** Entry hosts tell each other which client is at which app host, so that it stays there when the address moves. */
-function peersSection(topology: Topology, host: string): string {
+function peersSection(topology: ServiceTopology, host: string): string {
   const others = topology.entry.hosts.filter((name) => name !== host);
   return section("peers entry", [
     `bind ${addressOf(topology, host)}:10000 ssl crt ${haproxyFiles.hostPair} ca-file ${haproxyFiles.ca} verify required`,

@@ -14,6 +14,13 @@ const filterPath = "/etc/holdfast/vrrp.nft";
  */
 export const entryHealthFile = "/run/holdfast/entry-health";
 
+/** Whether this host can move the Elastic IP: as the health file, written by the agent. */
+export const addressFitFile = "/run/holdfast/address-fit";
+
+/** Where keepalived tells of its transitions; read by the agent. */
+export const notifyFifo = "/run/holdfast/vrrp.fifo";
+export const vrrpInstance = "entry";
+
 /** keepalived on the entry hosts: who holds the virtual address, by unicast VRRPv3. */
 export const keepalived: Engine = {
   name: "keepalived",
@@ -22,7 +29,7 @@ export const keepalived: Engine = {
 };
 
 function renderHost(topology: Topology, host: string, index: number): HostPart {
-  const tmpfiles = textFile("/etc/tmpfiles.d/holdfast-entry.conf", tmpfilesConfig);
+  const tmpfiles = textFile("/etc/tmpfiles.d/holdfast-entry.conf", tmpfilesConfig(topology));
   const files = [
     textFile(filterPath, filterRules(topology, host)),
     textFile(configPath, keepalivedConfig(topology, host, index), {
@@ -39,7 +46,7 @@ function renderHost(topology: Topology, host: string, index: number): HostPart {
         id: "entry-health-file",
         title: "make the entry's health file",
         phase: Phase.base,
-        done: ["test", "-f", entryHealthFile],
+        done: ["test", "-e", topology.entry.address.kind === "vip" ? entryHealthFile : notifyFifo],
         act: ["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/holdfast.conf", tmpfiles.path],
       },
     ],
@@ -59,9 +66,15 @@ function renderHost(topology: Topology, host: string, index: number): HostPart {
 }
 
 /** keepalived takes a missing file for a healthy one, so it is healthy from the start: level with that, and visible. */
-const tmpfilesConfig = `# Written by Holdfast.
+const tmpfilesConfig = ({ entry }: Topology): string => `# Written by Holdfast.
 f ${entryHealthFile} 0644 root root - 0
-`;
+${
+  entry.address.kind === "vip"
+    ? ""
+    : `f ${addressFitFile} 0644 root root - 0
+p ${notifyFifo} 0600 root root -
+`
+}`;
 
 function peersOf(topology: Topology, host: string): string[] {
   return topology.entry.hosts.filter((name) => name !== host).map((name) => addressOf(topology, name));
@@ -69,7 +82,7 @@ function peersOf(topology: Topology, host: string): string[] {
 
 /** Every keyword stands on its own line: keepalived 2.2.7 does not read two from one. */
 function keepalivedConfig(topology: Topology, host: string, index: number): string {
-  const { vip, routerId, advertInterval } = topology.entry.address;
+  const { routerId, advertInterval } = topology.entry.address;
   return `# Written by Holdfast.
 global_defs {
     router_id ${host}
@@ -82,7 +95,7 @@ global_defs {
     vrrp_garp_lower_prio_repeat 2
     # real-time priority as soon as the machine is too busy to advertise in time
     max_auto_priority 50
-}
+${notifyLine(topology)}}
 
 track_file entry_health {
     file ${entryHealthFile}
@@ -90,7 +103,7 @@ track_file entry_health {
     init_file 0
 }
 
-vrrp_instance entry {
+${fitFile(topology)}vrrp_instance ${vrrpInstance} {
     # nobody starts as master and nobody takes the address back: it moves only when its holder fails
     state BACKUP
     nopreempt
@@ -111,13 +124,38 @@ ${peersOf(topology, host)
     # weight 0: a fault gives the address away at once, with an advertisement of priority 0
     track_file {
         entry_health weight 0
-    }
-    virtual_ipaddress {
-        ${vip}/32 dev ${topology.network.interface}
-    }
-}
+${topology.entry.address.kind === "vip" ? "" : "        address_fit weight 0\n"}    }
+${virtualAddress(topology)}}
 `;
 }
+
+/** An Elastic IP is on no interface: the agent hears of the roles and associates it. */
+const notifyLine = ({ entry }: Topology): string =>
+  entry.address.kind === "vip"
+    ? ""
+    : `    # the agent reads from it who is master
+    vrrp_notify_fifo ${notifyFifo}
+`;
+
+/** A master that EC2 refuses would keep the address from a peer that could take it. */
+const fitFile = ({ entry }: Topology): string =>
+  entry.address.kind === "vip"
+    ? ""
+    : `track_file address_fit {
+    file ${addressFitFile}
+    weight 0
+    init_file 0
+}
+
+`;
+
+const virtualAddress = ({ entry, network }: Topology): string =>
+  entry.address.kind === "vip"
+    ? `    virtual_ipaddress {
+        ${entry.address.vip}/32 dev ${network.interface}
+    }
+`
+    : "";
 
 /** VRRPv3 has no authentication: who may speak it is decided by source address, before keepalived sees it. */
 function filterRules(topology: Topology, host: string): string {
@@ -139,7 +177,7 @@ ${peersOf(topology, host)
 const unitDropIn = (topology: Topology, host: string): string => `# Written by Holdfast.
 [Unit]
 # at boot the address comes when there is a proxy behind it
-After=haproxy.service
+After=${topology.entry.engine}.service
 StartLimitIntervalSec=0
 
 [Service]

@@ -1,11 +1,11 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 
 const tls = tlsPaths("nginx");
 
 /** The whole nginx.conf of an app host; the distribution's snippets and sites are not read. */
-export function nginxConfig(topology: Topology, host: string): string {
+export function nginxConfig(topology: ServiceTopology, host: string): string {
   return `# Written by Holdfast.
 user www-data;
 worker_processes auto;
@@ -74,7 +74,7 @@ ${indent(staticFiles(topology.app.static), 8)}
 `;
 }
 
-type Service = Topology["app"]["services"][number];
+type Service = ServiceTopology["app"]["services"][number];
 
 /** Idle connections are closed after 4 s, before a service does it (Node: 5 s): no request meets a closing one. */
 const upstream = ({ name, port }: Service): string => `    upstream ${name} {

@@ -1,25 +1,33 @@
 import { Phase } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
+import { isService, type ServiceTopology } from "../../topology/schema.ts";
 import { dropIn, textFile } from "../base/files.ts";
-import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import type { Engine, HostPart, ServiceContext } from "../engine.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
 import { nginxConfig } from "./config.ts";
+import { renderEntryHost } from "./entry.ts";
+import { nginxConfigPath } from "./paths.ts";
 
-const configPath = "/etc/nginx/nginx.conf";
-
-/** nginx on the app hosts: static files, and the services over HTTPS by prefix. */
+/**
+ * nginx on the app hosts (static files, and the services over HTTPS by prefix), or on the hosts of an
+ * entry that stands alone.
+ */
 export const nginx: Engine = {
   name: "nginx",
   secrets: () => [],
-  render: (context) => context.topology.app.hosts.map((host) => renderHost(context, host)),
+  render: (context) => {
+    const { topology } = context;
+    return isService(topology)
+      ? topology.app.hosts.map((host) => renderHost({ ...context, topology }, host))
+      : topology.entry.hosts.map((host) => renderEntryHost(context, host));
+  },
 };
 
-function renderHost(context: RenderContext, host: string): HostPart {
+function renderHost(context: ServiceContext, host: string): HostPart {
   // Root's: the master reads the key before its workers drop to www-data.
   const tls = tlsParts(context, host, "nginx", "root");
   const files = [
     ...tls.files,
-    textFile(configPath, nginxConfig(context.topology, host), {
+    textFile(nginxConfigPath, nginxConfig(context.topology, host), {
       check: ["nginx", "-t", "-q", "-c", "{file}"],
     }),
     dropIn("nginx.service", unitDropIn),
@@ -44,7 +52,7 @@ function renderHost(context: RenderContext, host: string): HostPart {
 }
 
 /** Any answer will do: whether the services behind serve is the app unit's probe. */
-function readyProbe(topology: Topology): string[] {
+function readyProbe(topology: ServiceTopology): string[] {
   const url = `https://localhost:${topology.app.port}/`;
   return ["curl", "-sS", "-o", "/dev/null", "--max-time", "2", "--cacert", tlsPaths("nginx").ca, url];
 }

@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 
 type Setting = string | number | boolean;
 
@@ -10,7 +10,7 @@ export interface DynamicConfig {
 const mebibyte = 1024 ** 2;
 
 /** Patroni's dynamic configuration; every number here decides how long a failover takes or what it may lose. */
-export function dynamicConfig(topology: Topology): DynamicConfig {
+export function dynamicConfig(topology: ServiceTopology): DynamicConfig {
   const { database, objectives } = topology;
   const synchronous = objectives.database.dataLoss === "none";
   return {
@@ -40,7 +40,7 @@ export function dynamicConfig(topology: Topology): DynamicConfig {
   };
 }
 
-function parameters(topology: Topology): Record<string, Setting> {
+function parameters(topology: ServiceTopology): Record<string, Setting> {
   const { database, hosts } = topology;
   const memory = Math.min(...database.hosts.map((host) => hosts[host]?.memory ?? 0));
   return {

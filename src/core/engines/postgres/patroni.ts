@@ -1,5 +1,5 @@
 /** patroni.yml and the unit that runs it. */
-import type { RenderContext } from "../engine.ts";
+import type { ServiceContext } from "../engine.ts";
 import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 import { dynamicConfig } from "./dynamic.ts";
@@ -10,7 +10,7 @@ const tls = tlsPaths("postgres");
 /** JSON is YAML: quoting is right whatever a value holds. */
 const q = (value: unknown): string => JSON.stringify(value);
 
-export function patroniConfig(context: RenderContext, host: string): string {
+export function patroniConfig(context: ServiceContext, host: string): string {
   const { topology, secret } = context;
   const { database } = topology;
   const address = addressOf(topology, host);
@@ -98,7 +98,7 @@ watchdog:
 const verifyFull = `sslmode: verify-full, sslrootcert: ${tls.ca}`;
 
 /** Who may connect; nobody does without TLS. Rules are tried in order and what matches none is refused. */
-function accessRules({ topology }: RenderContext): string[] {
+function accessRules({ topology }: ServiceContext): string[] {
   const { database, app } = topology;
   const addresses = (hosts: readonly string[]): string[] =>
     hosts.map((host) => `${addressOf(topology, host)}/32`);

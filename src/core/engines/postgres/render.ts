@@ -1,7 +1,7 @@
 /** PostgreSQL under Patroni: one primary, streaming replicas, no hand in between. */
 import { Phase, type DesiredFile, type DesiredTask, type DesiredUnit } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
-import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
+import { serviceEngine, type HostPart, type ServiceContext } from "../engine.ts";
 import { addressOf } from "../address.ts";
 import { secretFile, textFile } from "../base/files.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
@@ -11,13 +11,13 @@ import { patroniConfig, patroniUnit } from "./patroni.ts";
 import { appDatabaseScript, clusterScript } from "./scripts.ts";
 import { patroniHome, patroniRequirements, patroniVersion } from "./versions.ts";
 
-export const postgres: Engine = {
+export const postgres = serviceEngine({
   name: "postgres",
   secrets: () => ["postgres-superuser", "postgres-replication", "postgres-rewind", "app-database"],
   render: (context) => context.topology.database.hosts.map((host) => renderHost(context, host)),
-};
+});
 
-function renderHost(context: RenderContext, host: string): HostPart {
+function renderHost(context: ServiceContext, host: string): HostPart {
   const { topology } = context;
   const { version, hosts } = topology.database;
   const tls = tlsParts(context, host, "postgres", "postgres");
@@ -44,7 +44,7 @@ function renderHost(context: RenderContext, host: string): HostPart {
   };
 }
 
-function configFile(context: RenderContext, host: string): DesiredFile {
+function configFile(context: ServiceContext, host: string): DesiredFile {
   return {
     ...secretFile(postgresPaths.config, patroniConfig(context, host), {
       mode: 0o640,
@@ -66,7 +66,7 @@ function debianUnits(version: number): readonly DesiredUnit[] {
   }));
 }
 
-function patroniService(topology: Topology, host: string): DesiredUnit {
+function patroniService(topology: ServiceTopology, host: string): DesiredUnit {
   const tls = tlsPaths("postgres");
   return {
     name: "patroni.service",
@@ -94,7 +94,7 @@ function patroniService(topology: Topology, host: string): DesiredUnit {
   };
 }
 
-function deputyFiles({ topology, secret }: RenderContext): readonly DesiredFile[] {
+function deputyFiles({ topology, secret }: ServiceContext): readonly DesiredFile[] {
   return [
     textFile(postgresPaths.cluster, clusterScript(topology), { mode: 0o755 }),
     textFile(postgresPaths.appDatabase, appDatabaseScript(topology), { mode: 0o755 }),
@@ -117,7 +117,7 @@ const installTask: DesiredTask = {
   timeoutMs: 300_000,
 };
 
-function deputyTasks(topology: Topology): readonly DesiredTask[] {
+function deputyTasks(topology: ServiceTopology): readonly DesiredTask[] {
   const { database } = topology;
   // What is wanted goes along as an argument: a plan is made while the host still has the old files.
   const settings = JSON.stringify(dynamicConfig(topology));

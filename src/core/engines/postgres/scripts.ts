@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 import { postgresPaths, restPort } from "./paths.ts";
@@ -6,7 +6,7 @@ import { postgresPaths, restPort } from "./paths.ts";
 const tls = tlsPaths("postgres");
 
 /** Looks at the Patroni cluster through its REST API and changes its cluster-wide settings. */
-export function clusterScript(topology: Topology): string {
+export function clusterScript(topology: ServiceTopology): string {
   const members = Object.fromEntries(
     topology.database.hosts.map((host) => [host, `https://${addressOf(topology, host)}:${restPort}`]),
   );
@@ -152,7 +152,7 @@ commands[sys.argv[1]]()
 }
 
 /** Creates the app's role and database on the current primary, wherever it is. */
-export function appDatabaseScript(topology: Topology): string {
+export function appDatabaseScript(topology: ServiceTopology): string {
   const { database } = topology;
   const hosts = database.hosts.map((host) => addressOf(topology, host)).join(",");
   const connection = `host=${hosts} port=${database.port} target_session_attrs=read-write connect_timeout=3 sslmode=verify-full sslrootcert=${tls.ca}`;

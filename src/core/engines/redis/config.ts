@@ -1,9 +1,9 @@
-import type { RenderContext } from "../engine.ts";
+import type { ServiceContext } from "../engine.ts";
 import { tlsPaths } from "../tls.ts";
 import type { RedisNode } from "./layout.ts";
 import { redisPaths } from "./paths.ts";
 
-export function redisConfig({ topology, secret }: RenderContext, node: RedisNode): string {
+export function redisConfig({ topology, secret }: ServiceContext, node: RedisNode): string {
   const tls = tlsPaths("redis");
   const { cache } = topology;
   if (cache === undefined) throw new Error("redis rendered without a cache tier");

@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 
 /** One Redis process. */
@@ -16,7 +16,7 @@ export interface RedisNode {
  * Which process serves what. Cluster: host i holds the master of shard i, host i + 1 its replica, so
  * that no host holds both copies of a shard and no two masters. Single: one process on the first host.
  */
-export function redisNodes(topology: Topology): readonly RedisNode[] {
+export function redisNodes(topology: ServiceTopology): readonly RedisNode[] {
   const { cache } = topology;
   if (cache === undefined) return [];
   const node = (host: string, port: number, shard: number, role: RedisNode["role"]): RedisNode => ({

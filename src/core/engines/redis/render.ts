@@ -1,7 +1,7 @@
 /** Redis: carries update triggers between app hosts; a lost one costs a delay, never data. */
 import { Phase, type DesiredFile, type DesiredTask, type DesiredUnit } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
-import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
+import { serviceEngine, type HostPart, type ServiceContext } from "../engine.ts";
 import { addressOf } from "../address.ts";
 import { secretFile, textFile } from "../base/files.ts";
 import { tlsParts } from "../tls.ts";
@@ -10,7 +10,7 @@ import { redisNodes, type RedisNode } from "./layout.ts";
 import { redisPaths, redisUnit } from "./paths.ts";
 import { clientScript, clusterLayout, clusterScript } from "./scripts.ts";
 
-export const redis: Engine = {
+export const redis = serviceEngine({
   name: "redis",
   secrets: ({ cache }) => (cache === undefined ? [] : ["redis"]),
   render: (context) => {
@@ -23,9 +23,9 @@ export const redis: Engine = {
       ),
     );
   },
-};
+});
 
-function renderHost(context: RenderContext, host: string, nodes: readonly RedisNode[]): HostPart {
+function renderHost(context: ServiceContext, host: string, nodes: readonly RedisNode[]): HostPart {
   const { topology, secret } = context;
   const tls = tlsParts(context, host, "redis", "redis");
   const shared = [...tls.files, textFile(redisPaths.dropIn, dropIn)];
@@ -63,7 +63,11 @@ function renderHost(context: RenderContext, host: string, nodes: readonly RedisN
   };
 }
 
-function nodeUnit(topology: Topology, { host, port }: RedisNode, files: readonly string[]): DesiredUnit {
+function nodeUnit(
+  topology: ServiceTopology,
+  { host, port }: RedisNode,
+  files: readonly string[],
+): DesiredUnit {
   return {
     name: redisUnit(port),
     phase: Phase.data,
@@ -85,14 +89,14 @@ function nodeUnit(topology: Topology, { host, port }: RedisNode, files: readonly
   };
 }
 
-const keeperFiles = (topology: Topology): DesiredFile[] => [
+const keeperFiles = (topology: ServiceTopology): DesiredFile[] => [
   textFile(redisPaths.cluster, clusterScript, { mode: 0o755 }),
   textFile(redisPaths.layout, `${clusterLayout(topology)}\n`),
   textFile(`/etc/systemd/system/${keeperName}`, keeperUnitFile),
 ];
 
 /** One for the cluster; while its host is away the masters stay where they are. */
-const keeperUnit = (topology: Topology): DesiredUnit => ({
+const keeperUnit = (topology: ServiceTopology): DesiredUnit => ({
   name: keeperName,
   phase: Phase.dataReady,
   state: "running",
@@ -123,7 +127,7 @@ RestrictAddressFamilies=AF_UNIX AF_INET
 WantedBy=multi-user.target
 `;
 
-function clusterTask(topology: Topology): DesiredTask {
+function clusterTask(topology: ServiceTopology): DesiredTask {
   // An argument, not a file: a plan is made while the host still has the old files.
   const layout = clusterLayout(topology);
   return {

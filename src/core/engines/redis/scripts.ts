@@ -1,4 +1,4 @@
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { tlsPaths } from "../tls.ts";
 import { redisNodes, slotRanges } from "./layout.ts";
 import { redisPaths } from "./paths.ts";
@@ -12,7 +12,7 @@ exec redis-cli --no-auth-warning --tls --cacert ${tlsPaths("redis").ca} "$@"
 `;
 
 /** The layout as the script takes it: a line per node, "address port shard role first-slot last-slot". */
-export function clusterLayout(topology: Topology): string {
+export function clusterLayout(topology: ServiceTopology): string {
   const nodes = redisNodes(topology);
   const ranges = slotRanges(new Set(nodes.map((node) => node.shard)).size);
   // Masters first: a replica has nobody to follow until its master has taken its slots.

@@ -1,8 +1,8 @@
 /** Shared storage: where every app host sees the same files (the audit trail). */
 import { Phase, type DesiredFile, type DesiredTask } from "../../plan/desired.ts";
-import type { Topology } from "../../topology/schema.ts";
+import type { ServiceTopology } from "../../topology/schema.ts";
 import { textFile } from "../base/files.ts";
-import type { Engine, HostPart } from "../engine.ts";
+import { type HostPart, serviceEngine } from "../engine.ts";
 import { escapePath } from "./escape.ts";
 
 /**
@@ -14,9 +14,9 @@ const appUid = 640;
 /** Where the lab shows every machine the directory that stands for a NAS. */
 const labNas = "/mnt/holdfast-nas";
 
-type Storage = NonNullable<Topology["storage"]>;
+type Storage = NonNullable<ServiceTopology["storage"]>;
 
-export const storage: Engine = {
+export const storage = serviceEngine({
   name: "storage",
   secrets: () => [],
   render: ({ topology }) => {
@@ -28,16 +28,16 @@ export const storage: Engine = {
         : mountPart(topology, storage, host),
     );
   },
-};
+});
 
 /** Name of the systemd unit that mounts the shared storage; null when it is a plain directory. */
-export function mountUnit({ storage }: Topology): string | null {
+export function mountUnit({ storage }: ServiceTopology): string | null {
   return storage === undefined || storage.source.kind === "local"
     ? null
     : `${escapePath(storage.mount)}.mount`;
 }
 
-function localPart({ app }: Topology, { mount }: Storage, host: string): HostPart {
+function localPart({ app }: ServiceTopology, { mount }: Storage, host: string): HostPart {
   return {
     host,
     users: [{ name: app.user, uid: appUid }],
@@ -45,7 +45,7 @@ function localPart({ app }: Topology, { mount }: Storage, host: string): HostPar
   };
 }
 
-function mountPart(topology: Topology, storage: Storage, host: string): HostPart {
+function mountPart(topology: ServiceTopology, storage: Storage, host: string): HostPart {
   const { app } = topology;
   const { mount, source } = storage;
   const name = `${escapePath(mount)}.mount`;
@@ -110,7 +110,7 @@ WantedBy=multi-user.target
  * every `<app>-*.service` that it pulls in. They want it but do not require it: a NAS that goes away
  * stops what needs it (the app refuses trail writes), not the whole service on all hosts at once.
  */
-function afterMount(app: Topology["app"], mount: string): DesiredFile[] {
+function afterMount(app: ServiceTopology["app"], mount: string): DesiredFile[] {
   const name = `${escapePath(mount)}.mount`;
   const text = `# Managed by Holdfast.
 [Unit]

@@ -1,0 +1,134 @@
+import { Phase } from "../../plan/desired.ts";
+import type { Topology } from "../../topology/schema.ts";
+import { dropIn, secretFile, textFile } from "../base/files.ts";
+import { entryListeners, entrySocketPart, heldByServices } from "../entry-socket.ts";
+import type { HostPart, RenderContext } from "../engine.ts";
+import { nginxConfigPath } from "./paths.ts";
+
+const tlsDirectory = "/etc/holdfast/tls/nginx";
+const certificatePath = `${tlsDirectory}/entry.pem`;
+const keyPath = `${tlsDirectory}/entry.key`;
+const dropInPath = "/etc/systemd/system/nginx.service.d/holdfast.conf";
+
+/** nginx on a host of an entry that stands alone: the operator's own sites, on sockets that systemd holds. */
+export function renderEntryHost({ topology, entryCertificate }: RenderContext, host: string): HostPart {
+  // The TLS files first: the configuration's check reads them. Root's: the master reads them before its workers drop.
+  const files = [
+    textFile(certificatePath, entryCertificate.certificate),
+    secretFile(keyPath, entryCertificate.key),
+    textFile(nginxConfigPath, nginxEntryConfig(topology), { check: ["nginx", "-t", "-q", "-c", "{file}"] }),
+    dropIn("nginx.service", unitDropIn(topology)),
+  ];
+  const socket = entrySocketPart(topology, "nginx.service", Phase.entry);
+  return {
+    host,
+    packages: ["nginx-light"],
+    directories: [{ path: tlsDirectory, mode: 0o755, owner: "root:root" }],
+    files: [...files, socket.file],
+    units: [
+      socket.unit,
+      {
+        name: "nginx.service",
+        phase: Phase.entry,
+        state: "running",
+        files: files.map((file) => file.path),
+        onChange: "reload",
+        restartFiles: [dropInPath],
+        ready: ["curl", "-fsS", "-o", "/dev/null", "--max-time", "2", "http://127.0.0.1:8404/healthz"],
+      },
+    ],
+  };
+}
+
+function nginxEntryConfig({ entry }: Topology): string {
+  const { http, https } = entry.ports;
+  return `# Written by Holdfast.
+user www-data;
+worker_processes auto;
+worker_rlimit_nofile 20000;
+pid /run/nginx.pid;
+error_log syslog:server=unix:/dev/log,facility=daemon,tag=nginx,nohostname warn;
+# dynamic modules that the distribution's packages bring
+include /etc/nginx/modules-enabled/*.conf;
+
+events {
+    worker_connections 8192;
+}
+
+http {
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    sendfile on;
+    tcp_nopush on;
+    server_tokens off;
+    access_log off;
+    keepalive_timeout 60s;
+
+    ssl_certificate ${certificatePath};
+    ssl_certificate_key ${keyPath};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:TLS:10m;
+    ssl_session_timeout 1h;
+    ssl_session_tickets off;
+
+    # whether nginx serves, for this host's agent; deliberately nothing of what is behind it
+    server {
+        listen 127.0.0.1:8404;
+        location = /healthz {
+            return 200;
+        }
+    }
+${http === null ? "" : redirectServer(http, https)}
+    # what no site of yours takes
+    server {
+        listen ${https} ssl http2 default_server;
+        server_name _;
+        root /var/www/html;
+        index index.html index.nginx-debian.html;
+    }
+
+    # your own sites: with "listen ${https} ssl", which takes the certificate above unless it names another
+    include /etc/nginx/conf.d/*.conf;
+}
+`;
+}
+
+const redirectServer = (http: number, https: number): string => `
+    server {
+        listen ${http} default_server;
+        server_name _;
+        return 308 https://$host${https === 443 ? "" : `:${https}`}$request_uri;
+    }
+`;
+
+/**
+ * nginx takes over sockets by the variable NGINX, meant for its own change of binaries: it then stays in
+ * the foreground, so it is no forking service any more.
+ */
+function unitDropIn(topology: Topology): string {
+  const descriptors = entryListeners(topology).map(({ fd }) => `${fd};`);
+  return `# Written by Holdfast.
+[Unit]
+StartLimitIntervalSec=0
+${heldByServices.unit}
+
+[Service]
+${heldByServices.service}
+Environment=NGINX=${descriptors.join("")}
+Type=exec
+PIDFile=
+# checked before it was written; a check here would only delay a restart
+ExecStartPre=
+ExecStart=
+ExecStart=/usr/sbin/nginx -g "daemon off; master_process on;"
+ExecReload=
+ExecReload=/bin/kill -HUP $MAINPID
+ExecStop=
+KillSignal=SIGQUIT
+Restart=always
+RestartSec=10ms
+# among the last to be killed for memory
+OOMScoreAdjust=-500
+LimitNOFILE=20000
+`;
+}

@@ -1,0 +1,1 @@
+export const nginxConfigPath = "/etc/nginx/nginx.conf";
