@@ -6,6 +6,7 @@ import { run as down, usage as downUsage } from "./down.ts";
 import { run as drill, usage as drillUsage } from "./drill.ts";
 import { run as init, usage as initUsage } from "./init.ts";
 import type { Command } from "./io.ts";
+import { run as labEc2 } from "./lab-ec2.ts";
 import { run as loadgen } from "./loadgen.ts";
 import { run as plan, usage as planUsage } from "./plan.ts";
 import { run as render, usage as renderUsage } from "./render.ts";
@@ -63,6 +64,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ],
   ["doctor", { run: doctor, help: { usage: doctorUsage, summary: "what this machine lacks for a lab" } }],
   ["agent", { run: agent }],
+  ["lab-ec2", { run: labEc2 }],
   ["loadgen", { run: loadgen }],
 ]);
 

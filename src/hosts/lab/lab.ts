@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../../lib/errors.ts";
 import { poll } from "../../lib/retry.ts";
 import type { Reporter } from "../../ports.ts";
+import { type Ec2Spec, startEc2, stopEc2 } from "./ec2/process.ts";
 import { findLeftovers, removeByName } from "./leftovers.ts";
 import { LabMachine } from "./machine.ts";
 import * as names from "./names.ts";
@@ -22,6 +23,8 @@ export interface LabSpec {
   readonly image: string;
   /** Addresses of the subnet that are nobody's own, such as the virtual address: not to be given away. */
   readonly reserved?: readonly string[];
+  /** Gives the lab a router with Elastic IPs, and an EC2 endpoint that moves them. */
+  readonly ec2?: Ec2Spec;
 }
 
 export interface LabOptions {
@@ -92,7 +95,11 @@ export async function createLab(spec: LabSpec, options: Omit<LabOptions, "name">
   await writeLab(home, { ...record, machines: [...record.machines, ...dropped] });
   const shared = join(names.labDirectory(home, spec.name), "shared");
   await mkdir(shared, { recursive: true, mode: 0o755 });
-  await createSwitch({ ...record, lab: record.name });
+  const network = { ...record, lab: record.name };
+  await createSwitch(network);
+  const { gatewayAddress } = record;
+  if (spec.ec2 === undefined || gatewayAddress === undefined) await stopEc2({ home, lab: spec.name });
+  else await startEc2({ home, network: { ...network, gatewayAddress } }, spec.ec2);
   for (const machine of dropped) {
     reporter.info(`removing machine ${machine.name}: it is no longer in the topology`);
     await new LabMachine(home, record, machine).remove();
@@ -162,6 +169,7 @@ function recordOf(spec: LabSpec, before: LabRecord | undefined): LabRecord {
       },
     );
   }
+  const gatewayAddress = before?.gatewayAddress ?? freeGateway(spec, [...taken, hostAddress, clientAddress]);
   const machines = spec.machines.map(({ name, address, memory }): MachineRecord => ({
     name,
     address,
@@ -169,7 +177,24 @@ function recordOf(spec: LabSpec, before: LabRecord | undefined): LabRecord {
     image: before?.machines.find((machine) => machine.name === name)?.image ?? spec.image,
   }));
   const { name, subnet } = spec;
-  return { version: 1, name, subnet, interface: spec.interface, hostAddress, clientAddress, machines };
+  return {
+    version: 1,
+    name,
+    subnet,
+    interface: spec.interface,
+    hostAddress,
+    clientAddress,
+    ...(spec.ec2 === undefined || gatewayAddress === undefined ? {} : { gatewayAddress }),
+    machines,
+  };
+}
+
+function freeGateway({ subnet, ec2 }: LabSpec, taken: readonly string[]): string | undefined {
+  const [address] = highestFree(parseSubnet(subnet), taken, 1);
+  if (ec2 === undefined || address !== undefined) return address;
+  throw new HoldfastError(`subnet ${subnet} has no free address left for the router`, {
+    fix: "use a larger subnet, such as a /24",
+  });
 }
 
 function validate(spec: LabSpec, home: string, before: LabRecord | undefined): void {
@@ -193,7 +218,7 @@ function validate(spec: LabSpec, home: string, before: LabRecord | undefined): v
     ...(before.subnet === spec.subnet ? [] : [`subnet ${before.subnet} → ${spec.subnet}`]),
     ...(before.interface === spec.interface ? [] : [`interface ${before.interface} → ${spec.interface}`]),
     ...moved.map(({ name, address }) => `address of ${name} → ${address}`),
-    ...[before.hostAddress, before.clientAddress]
+    ...[before.hostAddress, before.clientAddress, before.gatewayAddress ?? ""]
       .filter((address) => taken.includes(address))
       .map((address) => `${address}, so far the lab's own, is now used`),
   ];

@@ -5,19 +5,23 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-/** Port of the operator's host and of the clients' namespace on the switch; a machine's name cannot start with `_`. */
+/** Ports on the switch that are no machine's: a machine's name cannot start with `_`. */
 export const hostPort = "_host";
 export const clientPort = "_client";
+export const routerPort = "_router";
 export const bridge = "_bridge";
 
 /** Namespace of the lab's switch. */
 export const switchNamespace = (lab: string): string => `hf-${lab}`;
 /** Namespace from which drills send load. `+` and `.` are in no lab's or machine's name, so names cannot collide. */
 export const clientNamespace = (lab: string): string => `hf-${lab}+client`;
+/** Namespace of the router and the EC2 endpoint, in labs that have them (ec2/). */
+export const routerNamespace = (lab: string): string => `hf-${lab}+router`;
 export const machineNamespace = (lab: string, machine: string): string => `hf-${lab}.${machine}`;
 export const ownsNamespace = (lab: string, namespace: string): boolean =>
   namespace === switchNamespace(lab) ||
   namespace === clientNamespace(lab) ||
+  namespace === routerNamespace(lab) ||
   namespace.startsWith(`hf-${lab}.`);
 export const namespacePath = (namespace: string): string => join("/run/netns", namespace);
 

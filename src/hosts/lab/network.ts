@@ -18,6 +18,8 @@ export interface NetworkSpec {
   /** Addresses of the operator's host and of the clients' namespace in the subnet. */
   readonly hostAddress: string;
   readonly clientAddress: string;
+  /** Of the lab's router in the subnet, where there is one: the machines' default gateway. */
+  readonly gatewayAddress?: string;
 }
 
 /** Makes the switch, the host's link and the clients' namespace; leaves what is there already. */
@@ -78,6 +80,7 @@ export async function plugIn(spec: NetworkSpec, machine: { name: string; address
       `addr add ${machine.address}/${parseSubnet(spec.subnet).prefix} brd + dev ${spec.interface}`,
       `link set dev ${spec.interface} up`,
       "link set dev lo up",
+      ...(spec.gatewayAddress === undefined ? [] : [`route add default via ${spec.gatewayAddress}`]),
     ],
     namespace,
   );
@@ -193,19 +196,21 @@ async function subnetsInUse(): Promise<{ subnet: string; link: string }[]> {
   ];
 }
 
-async function addPort(switchName: string, port: string, peer: string): Promise<void> {
+/** A port on the switch, and the other end of its cable: `<link> netns <namespace>`. */
+export async function addPort(switchName: string, port: string, peer: string): Promise<void> {
   await ipBatch(
     [`link add name ${port} type veth peer name ${peer}`, `link set dev ${port} master ${names.bridge} up`],
     switchName,
   );
 }
 
-async function portsOf(namespace: string): Promise<string[]> {
+/** Names of a namespace's links. */
+export async function portsOf(namespace: string): Promise<string[]> {
   const text = await execOk(["ip", "-n", namespace, "-j", "link"], `reading the links of ${namespace}`);
   return (JSON.parse(text || "[]") as { ifname: string }[]).map((link) => link.ifname);
 }
 
-async function deleteNamespace(namespace: string): Promise<void> {
+export async function deleteNamespace(namespace: string): Promise<void> {
   const result = await exec(["ip", "netns", "del", namespace]);
   const left = await readdir("/run/netns").catch(() => [] as string[]);
   if (result.code !== 0 && left.includes(namespace)) {
@@ -217,7 +222,7 @@ async function deleteNamespace(namespace: string): Promise<void> {
  * Several `ip` commands in one process, optionally inside a namespace. Every name stands after its
  * keyword (`name`, `dev`): `ip` takes a bare one such as `a` for the beginning of another keyword.
  */
-async function ipBatch(commands: readonly string[], namespace?: string): Promise<void> {
+export async function ipBatch(commands: readonly string[], namespace?: string): Promise<void> {
   if (commands.length === 0) return;
   const where = namespace === undefined ? [] : ["-n", namespace];
   await execOk(["ip", ...where, "-batch", "-"], "setting up the lab's network", {

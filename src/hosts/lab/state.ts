@@ -21,6 +21,8 @@ export interface LabRecord {
   readonly interface: string;
   readonly hostAddress: string;
   readonly clientAddress: string;
+  /** Of the router, in labs with an EC2 endpoint. */
+  readonly gatewayAddress?: string;
   readonly machines: readonly MachineRecord[];
 }
 
