@@ -22,8 +22,10 @@ export interface LeaseSettings {
   readonly readMs: number;
   /** A request to etcd or the kernel that was not answered for this long is taken to be lost. */
   readonly requestMs: number;
-  /** Patroni's `ttl` less a margin for clocks and for etcd's own leader change. */
-  readonly leadMs: number;
+  /** Patroni's `ttl`. */
+  readonly ttlMs: number;
+  /** What is not used of the leader key's remaining life: for clocks and etcd's own change of leader. */
+  readonly marginMs: number;
   /** How long Patroni's word that its failsafe holds is good for: `ttl` less its slowest loop. */
   readonly failsafeMs: number;
   /** Probes in a row without an answer that make a PostgreSQL hung. */
@@ -32,10 +34,15 @@ export interface LeaseSettings {
   readonly stuckMs: number;
   /** Without a majority of agents for this long, a host goes back to plain Patroni, if etcd agrees. */
   readonly releaseMs: number;
+  /** How long an agent that stops in order waits for the others before it ends all the same. */
+  readonly leaveMs: number;
 }
 
-/** What a host says of its own gate. `failed`: closed, and its PostgreSQL is gone or hangs: hand over now. */
-export type GateReport = "unarmed" | "open" | "closed" | "failed";
+/**
+ * What a host says of its own gate. `failed`: closed, and its PostgreSQL is gone or hangs: hand over now.
+ * `leaving`: plain Patroni, and soon no agent. A witness, which has no gate, says `open`.
+ */
+export type GateReport = "unarmed" | "open" | "closed" | "failed" | "leaving";
 
 /** Sent as authenticated datagrams; `from` is what the authentication says, not what the sender claims. */
 export type Message =
@@ -99,11 +106,10 @@ export interface EtcdView {
 }
 
 /**
- * `primary`/`replica`: answered (an error such as "too many clients" is an answer; the last known role
- * stands then). `silent`: no answer before the probe's deadline. `crashed`: the postmaster is gone and its
+ * `primary`/`replica`: answered. `busy`: answered without telling its role ("too many clients"). `silent`: no answer before the probe's deadline. `crashed`: the postmaster is gone and its
  * control file does not say "shut down". `stopped`: not running, in order. `starting`: refuses for now.
  */
-export type PostgresStatus = "primary" | "replica" | "silent" | "crashed" | "stopped" | "starting";
+export type PostgresStatus = "primary" | "replica" | "busy" | "silent" | "crashed" | "stopped" | "starting";
 
 export type LeaseEvent =
   /** At least every half heartbeat. */
@@ -193,7 +199,8 @@ export interface Peer {
   } | null;
   /** Send time of the question by which it was found dead; null while it is not. */
   readonly deadBy: number | null;
-  readonly blocked: boolean;
+  /** Null: a predecessor of this process may have; undone when it is first granted something. */
+  readonly blocked: boolean | null;
 }
 
 export interface GateState {
@@ -202,8 +209,12 @@ export interface GateState {
   /** Latest time until which the kernel may let packets through; null: surely closed. */
   readonly openUntil: number | null;
   /** The gate action that is under way. */
-  readonly pending: { readonly id: number; readonly gate: "open" | "closed" | "absent" } | null;
-  /** When the gate was last found without a right to be open: evidence from before counts for nothing. */
+  readonly pending: {
+    readonly id: number;
+    readonly gate: "open" | "closed" | "absent";
+    readonly at: number;
+  } | null;
+  /** When there was last no right to be open: evidence from before counts for nothing. */
   readonly fencedAt: number;
   /** Whether it may be kept open: true from a successful record until the next lapse. */
   readonly admitted: boolean;
@@ -224,12 +235,13 @@ export interface LeaseState {
     readonly begunAt: number;
     readonly silent: number;
   };
-  /** Until when nobody else can be leader, as far as this host's evidence goes. */
-  readonly leadUntil: number;
+  /** Until when nobody else can lead while this host serves, by evidence newer than `lostAt`. */
+  readonly lead: { readonly until: number; readonly at: number; readonly lostAt: number };
   /** Since when there has been no majority. */
   readonly lonelySince: number | null;
   readonly view: { readonly begunAt: number; readonly endedAt: number; readonly etcd: EtcdView } | null;
-  readonly reading: { readonly id: number; readonly at: number } | null;
+  /** The newest read that was asked for. */
+  readonly reading: { readonly id: number; readonly at: number; readonly running: boolean } | null;
   readonly writing: {
     readonly id: number;
     readonly at: number;
@@ -238,7 +250,10 @@ export interface LeaseState {
   } | null;
   /** Leases whose revocation was asked for, and when: asked again while etcd still shows them. */
   readonly revoked: { readonly lease: string; readonly at: number } | null;
-  readonly leaving: boolean;
+  /** Since when this agent has been stopping. */
+  readonly leavingSince: number | null;
+  /** When it could have ended but for the others. */
+  readonly left: boolean;
 }
 
 export interface LeaseStep {

@@ -1,0 +1,184 @@
+/** Heartbeats, acknowledgements and the vote on who is dead. */
+import { gateLost } from "./gate.ts";
+import type { LeaseSettings, Message, Peer } from "./types.ts";
+import {
+  change,
+  changePeer,
+  heardPeers,
+  leaseUntil,
+  log,
+  nextId,
+  others,
+  peerOf,
+  report,
+  type Turn,
+} from "./turn.ts";
+
+type Kind<Name extends Message["kind"]> = Extract<Message, { readonly kind: Name }>;
+
+export function receive(turn: Turn, message: Message): void {
+  if (!others(turn.settings).includes(message.from)) return;
+  switch (message.kind) {
+    case "heartbeat":
+      return heartbeat(turn, message);
+    case "ack":
+      return ack(turn, message);
+    case "question":
+      return question(turn, message);
+    case "answer":
+      return answer(turn, message);
+  }
+}
+
+function heartbeat(turn: Turn, message: Kind<"heartbeat">): void {
+  const { settings, rules, now } = turn;
+  const { from, incarnation, sequence, gate, revision } = message;
+  const known = peerOf(turn.state, from);
+  if (known.incarnation === incarnation && sequence <= known.sequence) return;
+  const closedSince = gate === "closed" ? (known.closedSince ?? now) : null;
+  changePeer(turn, from, { heardAt: now, incarnation, sequence, gate, revision, closedSince, round: null });
+  const granted = rules.mayGrant(settings, turn.state, peerOf(turn.state, from), now);
+  if (granted) grant(turn, from, known);
+  const verdict = granted ? "granted" : peerOf(turn.state, from).deadBy === null ? "refused" : "dead";
+  turn.actions.push({
+    kind: "send",
+    to: from,
+    message: { kind: "ack", from: settings.self, incarnation, sequence, verdict },
+  });
+}
+
+function grant(turn: Turn, from: string, known: Peer): void {
+  if (known.deadBy !== null) log(turn, "readmitted", from);
+  if (known.blocked !== false) turn.actions.push({ kind: "unblock", host: from });
+  changePeer(turn, from, { grantedAt: turn.now, promisedUntil: null, deadBy: null, blocked: false });
+}
+
+function ack(turn: Turn, { from, incarnation, sequence, verdict }: Kind<"ack">): void {
+  if (incarnation !== turn.state.incarnation) return;
+  const sentAt = turn.state.sent.find((sent) => sent.sequence === sequence)?.at;
+  if (sentAt === undefined) return;
+  if (verdict === "dead") return gateLost(turn);
+  if (verdict === "refused") return;
+  const start = turn.rules.leaseStart(sentAt, turn.now);
+  const { ackedAt } = peerOf(turn.state, from);
+  if (ackedAt === null || start > ackedAt) changePeer(turn, from, { ackedAt: start });
+}
+
+function question(turn: Turn, { from, about, incarnation, round }: Kind<"question">): void {
+  const { self, members } = turn.settings;
+  if (about === self || !members.includes(about)) return;
+  const yes = vote(turn, about);
+  turn.actions.push({
+    kind: "send",
+    to: from,
+    message: { kind: "answer", from: self, about, incarnation, round, yes },
+  });
+}
+
+/** A yes binds: no acknowledgement for that host, and nothing it sends reaches PostgreSQL here. */
+function vote(turn: Turn, about: string): boolean {
+  const { settings, rules, state, now } = turn;
+  const peer = peerOf(state, about);
+  if (!rules.mayVote(settings, state, peer, now)) return false;
+  changePeer(turn, about, { promisedUntil: now + settings.promiseMs });
+  return true;
+}
+
+function answer(turn: Turn, { from, about, incarnation, round, yes }: Kind<"answer">): void {
+  const { settings, rules, state, now } = turn;
+  const running = state.peers[about]?.round;
+  if (!yes || incarnation !== state.incarnation || running?.number !== round) return;
+  if (now >= running.askedAt + settings.promiseMs || running.yes.includes(from)) return;
+  const voters = [...running.yes, from];
+  changePeer(turn, about, { round: { ...running, yes: voters } });
+  if (voters.length < rules.majority(settings.members.length, heardPeers(turn).length + 1)) return;
+  if (peerOf(state, about).deadBy === null) log(turn, "dead", about);
+  changePeer(turn, about, { round: null, deadBy: running.askedAt });
+}
+
+/** Sends what is due, asks about who is silent, and keeps the routes as the verdicts are. */
+export function keepContact(turn: Turn): void {
+  const { settings, now } = turn;
+  if (turn.state.sentAt === null || now >= turn.state.sentAt + settings.heartbeatMs) sendHeartbeats(turn);
+  for (const name of others(settings)) {
+    ask(turn, name);
+    block(turn, name);
+  }
+  const lonely = leaseUntil(turn) <= now;
+  if (lonely !== (turn.state.lonelySince !== null)) change(turn, { lonelySince: lonely ? now : null });
+}
+
+function sendHeartbeats(turn: Turn): void {
+  const { settings, state, now } = turn;
+  const { self } = settings;
+  const sequence = state.sequence + 1;
+  const recent = state.sent.filter(({ at }) => now < at + settings.leaseMs);
+  change(turn, { sequence, sentAt: now, sent: [...recent, { sequence, at: now }] });
+  // While a write to our record is under way we cannot know which record our gate's report is about.
+  const revision =
+    state.writing?.host === self || state.view === null
+      ? null
+      : (state.view.etcd.records[self]?.revision ?? "0");
+  const message: Message = {
+    kind: "heartbeat",
+    from: self,
+    incarnation: state.incarnation,
+    sequence,
+    gate: report(turn),
+    revision,
+  };
+  for (const to of others(settings)) turn.actions.push({ kind: "send", to, message });
+}
+
+function silent(settings: LeaseSettings, { heardAt }: Peer, now: number): boolean {
+  return heardAt === null || now >= heardAt + settings.grantMs;
+}
+
+/**
+ * Asks the others about a host that went silent; again every second heartbeat until it is dead, and again
+ * when it is dead but leads by a record that was read only after the question.
+ */
+function ask(turn: Turn, about: string): void {
+  const { settings, now } = turn;
+  const peer = peerOf(turn.state, about);
+  if (!silent(settings, peer, now) || peer.gate === "unarmed" || peer.gate === "leaving") return;
+  if (peer.round !== null && now < peer.round.askedAt + 2 * settings.heartbeatMs) return;
+  if (peer.deadBy !== null && !leadsByNewerRecord(turn, about, peer.deadBy)) return;
+  if (!vote(turn, about)) return;
+  if (peer.round === null && peer.deadBy === null) log(turn, "silent", about);
+  const round = nextId(turn);
+  const { self } = settings;
+  changePeer(turn, about, { round: { number: round, askedAt: now, yes: [self] } });
+  const { incarnation } = turn.state;
+  for (const to of others(settings)) {
+    if (to === about) continue;
+    turn.actions.push({
+      kind: "send",
+      to,
+      message: { kind: "question", from: self, about, incarnation, round },
+    });
+  }
+}
+
+function leadsByNewerRecord({ rules, state: { view } }: Turn, host: string, deadBy: number): boolean {
+  if (view === null || view.endedAt <= deadBy || view.etcd.leader?.host !== host) return false;
+  const record = view.etcd.records[host];
+  if (record === undefined || record.state === "unarmed") return false;
+  return rules.revocable(view.etcd) === null;
+}
+
+/** A dead host is cut off from this one's PostgreSQL and etcd; one under plain Patroni never. */
+function block(turn: Turn, name: string): void {
+  const { state, now } = turn;
+  const { gate, promisedUntil, deadBy, blocked } = peerOf(state, name);
+  const plain =
+    gate === "unarmed" || gate === "leaving" || state.view?.etcd.records[name]?.state === "unarmed";
+  const cut = deadBy !== null || (promisedUntil !== null && now < promisedUntil);
+  if (cut && !plain && blocked !== true) {
+    turn.actions.push({ kind: "block", host: name });
+    changePeer(turn, name, { blocked: true });
+  } else if (plain && blocked === true) {
+    turn.actions.push({ kind: "unblock", host: name });
+    changePeer(turn, name, { blocked: false });
+  }
+}

@@ -1,0 +1,95 @@
+import type { Rules } from "./rules.ts";
+import type { GateReport, LeaseAction, LeaseSettings, LeaseState, LogEntry, Peer } from "./types.ts";
+
+/** One call of `step`: the new state while it is made, and what is to be done. Lives no longer than the call. */
+export interface Turn {
+  readonly settings: LeaseSettings;
+  readonly rules: Rules;
+  readonly now: number;
+  readonly actions: LeaseAction[];
+  state: LeaseState;
+}
+
+export function change(turn: Turn, edit: Partial<LeaseState>): void {
+  turn.state = { ...turn.state, ...edit };
+}
+
+export function changePeer(turn: Turn, name: string, edit: Partial<Peer>): void {
+  const { peers } = turn.state;
+  change(turn, { peers: { ...peers, [name]: { ...peerOf(turn.state, name), ...edit } } });
+}
+
+export function peerOf(state: LeaseState, name: string): Peer {
+  const peer = state.peers[name];
+  if (peer === undefined) throw new Error(`${name} is no member`);
+  return peer;
+}
+
+export function nextId(turn: Turn): number {
+  change(turn, { nextId: turn.state.nextId + 1 });
+  return turn.state.nextId;
+}
+
+export function log(turn: Turn, what: LogEntry, host: string): void {
+  turn.actions.push({ kind: "log", what, host });
+}
+
+export const isDataHost = ({ dataHosts, self }: LeaseSettings): boolean => dataHosts.includes(self);
+
+export const others = ({ members, self }: LeaseSettings): readonly string[] =>
+  members.filter((member) => member !== self);
+
+/**
+ * When this host's lease ends: `leaseMs` behind the newest moment at which a majority (with itself) had
+ * granted a heartbeat sent then. Minus infinity: there is none.
+ */
+export function leaseUntil(turn: Turn): number {
+  const { settings, rules, state, now } = turn;
+  const acknowledged: number[] = [];
+  for (const name of others(settings)) {
+    const { ackedAt } = peerOf(state, name);
+    if (ackedAt !== null) acknowledged.push(ackedAt);
+  }
+  acknowledged.sort((one, other) => other - one);
+  const needed = rules.majority(settings.members.length, heardPeers(turn).length + 1) - 1;
+  if (needed <= 0) return now + settings.leaseMs;
+  return (acknowledged[needed - 1] ?? -Infinity) + settings.leaseMs;
+}
+
+/** Until when the gate may be open, were it admitted. */
+export const rightUntil = (turn: Turn): number =>
+  turn.rules.gateUntil(leaseUntil(turn), turn.state.lead.until);
+
+/** No packet can pass: the close was confirmed, or the kernel's own time is over. */
+export function surelyClosed({ state: { gate }, now }: Turn): boolean {
+  return gate.armed && !gate.admitted && (gate.openUntil === null || now >= gate.openUntil);
+}
+
+/** PostgreSQL here is gone without a word, or leaves probes unanswered. */
+export function postgresFailed({ settings, state: { postgres } }: Turn): boolean {
+  return postgres.status === "crashed" || postgres.silent >= settings.hungAfter;
+}
+
+/** Whether this host leads and its PostgreSQL has failed: the others should not wait for silence. */
+export const handsOver = (turn: Turn): boolean =>
+  postgresFailed(turn) && turn.state.view?.etcd.leader?.host === turn.settings.self;
+
+export function report(turn: Turn): GateReport {
+  const { settings, state } = turn;
+  if (state.left) return "leaving";
+  if (!isDataHost(settings)) return "open";
+  if (!state.gate.armed) return "unarmed";
+  if (!surelyClosed(turn)) return "open";
+  return handsOver(turn) ? "failed" : "closed";
+}
+
+export function heardPeers({ settings, state, now }: Turn): readonly string[] {
+  return others(settings).filter((name) => {
+    const { heardAt } = peerOf(state, name);
+    return heardAt !== null && now < heardAt + settings.grantMs;
+  });
+}
+
+/** Agents that can be heard and mean to stay, this one included. */
+export const supporters = (turn: Turn): number =>
+  heardPeers(turn).filter((name) => peerOf(turn.state, name).gate !== "leaving").length + 1;
