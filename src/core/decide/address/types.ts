@@ -154,10 +154,11 @@ export type ControllerAction =
   | ({ readonly kind: "associate"; readonly target: Target; readonly allowReassociation: boolean } & Call)
   | ({ readonly kind: "disassociate"; readonly associationId: string } & Call)
   /**
-   * Ask the holder. May be answered early when `peer` is a role other than master or `instance` is
-   * gone; otherwise after `timeoutMs` with what was learned.
+   * Ask the holder; without one, only the address. May be answered early when `peer` is a role other
+   * than master or `instance` is gone; otherwise after `timeoutMs` with what was learned.
+   * `askInstance`: EC2 too (otherwise `instance` is unknown), which is one more API call.
    */
-  | ({ readonly kind: "probe"; readonly holder: Holder } & Call)
+  | ({ readonly kind: "probe"; readonly holder: Holder | null; readonly askInstance: boolean } & Call)
   /** The guide's state file: written when it changes and at the start. */
   | { readonly kind: "write-state-file"; readonly state: "MASTER" | "BACKUP" }
   /** Whether this host may be VRRP master as far as the API goes; together with health it makes the track file. */
@@ -180,6 +181,16 @@ export interface Bucket {
   readonly at: number;
 }
 
+/**
+ * Whether to take the address from its holder. `wait`: not known yet. `serving`: clients are being
+ * served meanwhile, so that nothing is lost by looking twice.
+ */
+export interface Verdict {
+  readonly kind: "take" | "keep" | "wait";
+  readonly serving: boolean;
+  readonly at: number;
+}
+
 /** What is awaited: an API call or a probe. */
 export interface Awaited {
   readonly call: number;
@@ -189,20 +200,21 @@ export interface Awaited {
 
 export interface AddressState {
   readonly view: View | null;
-  /** At most one API call for an address at a time. */
+  /** At most one change at a time; a change does not wait for a description, whose answer is then ignored. */
   readonly api: Awaited | null;
   readonly probe: Awaited | null;
-  /** What the last probe of this holder says, null when it must be asked anew. */
-  readonly verdict: { readonly kind: "take" | "keep" | "wait"; readonly at: number } | null;
+  /** What the last probe of this holder says, null when it was not asked yet. */
+  readonly verdict: Verdict | null;
   /** Whether the holder was seen serving since this host became master. */
   readonly sawServing: boolean;
   /** Silent probes in a row. */
   readonly silent: number;
-  /** When this host last associated the address with success, or may have. */
-  readonly wroteAt: number | null;
-  readonly wroteKnown: boolean;
-  /** Whether this host took the address since it became master: then only by compare-and-set again. */
+  /** When this host last associated the address; `sure` when EC2 has said so. */
+  readonly wrote: { readonly at: number; readonly sure: boolean } | null;
+  /** Whether this host got the address since it became master: then only by compare-and-set again. */
   readonly tookThisTerm: boolean;
+  /** No change before this time: EC2 refused one that only a person can make possible. */
+  readonly deniedUntil: number;
   readonly pollAt: number;
   readonly pollMs: number;
   readonly moves: Bucket;
@@ -218,10 +230,14 @@ export interface ControllerState {
   readonly observeAskedAt: number | null;
   /** Since when the role is what it is. */
   readonly roleSince: number;
-  readonly fit: boolean;
+  /** As last written; null before the first time. */
+  readonly stateFile: "MASTER" | "BACKUP" | null;
+  readonly fit: boolean | null;
   /** Since when what this host needs of the API fails; null when it does not. */
   readonly failingSince: number | null;
+  /** Calls in a row without success: the exponent of the backoff. */
   readonly failures: number;
+  /** No call before this time. */
   readonly quietUntil: number;
   readonly calls: Bucket;
   readonly nextCall: number;

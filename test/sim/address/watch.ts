@@ -1,0 +1,181 @@
+import type { ControllerAction } from "../../../src/core/decide/address/types.ts";
+import type { Address } from "./ec2.ts";
+import { agentActs, isFrozen, isOn, type Node, serves, vrrpRuns } from "./node.ts";
+import type { World } from "./world.ts";
+
+export interface Violation {
+  readonly at: number;
+  readonly what: string;
+}
+
+/** B: milliseconds after the last change by which everything is as it should be. */
+export const BOUND = 60_000;
+/**
+ * How old what a controller knows may be when its call begins: a probe's verdict and a role (1 s each, and
+ * the probe's own time), and as long again when the host stands still between decision and deed.
+ */
+const KNOWLEDGE = 2_500;
+const BLIP = 90;
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+
+/** Checks the invariants while the world runs. */
+export class Watch {
+  readonly violations: Violation[] = [];
+  readonly outages: number[] = [];
+  moves = 0;
+  calls = 0;
+  longestAfterChange = 0;
+  lastChange = 0;
+  /** A power-off of the holder with everything else in order: how long it may be dark then. */
+  clean: { readonly from: number; readonly limit: number } | null = null;
+  readonly #world: World;
+  readonly #associates = new Map<Node, { readonly call: number; readonly address: string }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  violate(what: string): void {
+    this.violations.push({ at: this.#world.simulation.now, what });
+  }
+
+  changed(): void {
+    const { simulation } = this.#world;
+    this.lastChange = simulation.now;
+    this.clean = null;
+    const { lastChange } = this;
+    simulation.after(BOUND, () => {
+      if (this.lastChange === lastChange) this.settled();
+    });
+  }
+
+  dark(address: Address): void {
+    const { simulation } = this.#world;
+    address.darkSince = simulation.now;
+    simulation.after(BOUND, () => {
+      if (simulation.now - this.lastChange >= BOUND) this.checkLight(address);
+    });
+  }
+
+  lit(address: Address): void {
+    if (address.darkSince === Infinity) return;
+    const { now } = this.#world.simulation;
+    const outage = now - address.darkSince;
+    this.outages.push(outage);
+    if (isViable(this.#world)) {
+      const since = now - Math.max(address.darkSince, this.lastChange);
+      this.longestAfterChange = Math.max(this.longestAfterChange, since);
+    }
+    const { clean } = this;
+    if (clean !== null && address.darkSince >= clean.from && now - clean.from > clean.limit) {
+      const news = this.#world.nodes.some((node) => node.deafAt >= clean.from);
+      if (!news)
+        this.violate(`slow: ${address.id} dark for ${outage} ms after a power-off, not ${clean.limit}`);
+    }
+    address.darkSince = Infinity;
+  }
+
+  checkLight(address: Address): void {
+    const { simulation } = this.#world;
+    const since = simulation.now - address.darkSince;
+    if (since < BOUND || !isViable(this.#world)) return;
+    this.violate(`dark: nobody serves ${address.id} for ${since} ms though a host could`);
+  }
+
+  /** Nothing has changed for the bound: everything must be as it should be. */
+  settled(): void {
+    const world = this.#world;
+    for (const address of world.addresses) this.checkLight(address);
+    if (!isViable(world) || !world.connected) return;
+    for (const address of world.addresses) {
+      const owner = address.owner === null ? undefined : world.nodes[address.owner];
+      if (owner === undefined || owner.role !== "master") {
+        this.violate(`wrong place: ${address.id} is not at the VRRP master`);
+      } else if (owner.announcedAt < address.ownerSince) this.violate(`not announced: ${address.id}`);
+    }
+    for (const node of world.nodes) {
+      if (!isOn(node) || isFrozen(node)) continue;
+      const expected = node.role === "master" ? "MASTER" : "BACKUP";
+      if (node.stateFile !== expected) this.violate(`state file of ${node.index}: ${node.stateFile}`);
+    }
+  }
+
+  called(node: Node, action: Extract<ControllerAction, { readonly call: number }>): void {
+    const { now } = this.#world.simulation;
+    this.calls++;
+    this.#count(node, now);
+    if (action.kind === "describe" || action.kind === "probe") return;
+    const address = this.#world.address(action.address);
+    if (now - this.lastChange > BOUND)
+      this.violate(`restless: ${action.kind} with nothing changed for the bound`);
+    if (now - node.deafAt > BOUND / 2) {
+      if (node.role !== "master" && now - node.masterUntil > KNOWLEDGE) {
+        this.violate(`not master: ${node.index} asks to ${action.kind} ${address.id}`);
+      }
+      if (node.role === "master" && now - node.masterSince < BLIP && now - node.masterUntil > KNOWLEDGE) {
+        this.violate(`blip: ${node.index} acts ${now - node.masterSince} ms after it became master`);
+      }
+    }
+    if (action.kind !== "associate") return;
+    this.#associates.set(node, { call: action.call, address: action.address });
+    if (address.association !== null && node.confirmed.get(address.id) === address.association) {
+      this.violate(`rewrite: ${node.index} asks for ${address.id}, which EC2 said it has`);
+    }
+  }
+
+  confirmed(node: Node, call: number, associationId: string): void {
+    const asked = this.#associates.get(node);
+    if (asked?.call === call) node.confirmed.set(asked.address, associationId);
+  }
+
+  moved(node: Node, address: Address, begun: number): void {
+    this.moves++;
+    const { nodes } = this.#world;
+    const victim = address.owner === null ? undefined : nodes[address.owner];
+    if (victim !== undefined && address.rightSince < begun - KNOWLEDGE && begun - victim.deafAt > BOUND / 2) {
+      this.violate(`robbed: ${node.index} takes ${address.id} from ${victim.index}, a master that serves`);
+    }
+    node.moves = node.moves.filter((time) => begun - time < MINUTE);
+    node.moves.push(begun);
+    const { capacity, refillMs } = MOVES;
+    const limit =
+      (capacity + MINUTE / refillMs + 1) * this.#world.addresses.length * (1 + node.calls.restarts);
+    if (node.moves.length > limit) this.violate(`moves: ${node.moves.length} in a minute by ${node.index}`);
+  }
+
+  removed(node: Node, address: Address, begun: number): void {
+    if (address.servingSince < begun - KNOWLEDGE) {
+      this.violate(`gap: ${node.index} removes ${address.id} from a host that serves`);
+    }
+  }
+
+  #count(node: Node, now: number): void {
+    const hour = Math.floor(now / HOUR);
+    const { calls } = node;
+    if (calls.hour !== hour) node.calls = { hour, count: 0, restarts: 0 };
+    node.calls.count++;
+    const { capacity, refillMs } = CALLS;
+    const limit = capacity * (1 + node.calls.restarts) + (HOUR / refillMs) * 1.001;
+    if (node.calls.count > limit + 1)
+      this.violate(`calls: more than ${Math.round(limit)} in an hour by ${node.index}`);
+  }
+}
+
+/** What the product's settings promise, whatever the controller under test makes of them. */
+const MOVES = { capacity: 4, refillMs: 10_000 };
+const CALLS = { capacity: 30, refillMs: 3000 };
+
+/** Whether some host could serve every address, and nothing that controllers cannot know keeps it from that. */
+export function isViable(world: World): boolean {
+  const { weather } = world;
+  if (weather.slow + weather.throttling + weather.errorsBefore + weather.errorsAfter > 0) return false;
+  const present = world.nodes.filter((node) => isOn(node) && !isFrozen(node));
+  const known = present.every(
+    (node) => agentActs(node) && vrrpRuns(node) && node.troubles.publicCut + node.troubles.witnessCut === 0,
+  );
+  return known && present.some((node) => serves(node) && canChange(node));
+}
+
+const canChange = ({ troubles }: Node): boolean =>
+  troubles.apiCut + troubles.noCredentials + troubles.denied === 0;
