@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { runDatabaseLoop } from "../agent/database/run.ts";
 import { runEcho } from "../agent/echo.ts";
 import { runEntryLoop } from "../agent/entry.ts";
 import { agentConfigSchema, type AgentConfig } from "../core/engines/agent/config.ts";
@@ -18,8 +19,11 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     });
   }
   const config = await readConfig(values.config);
-  const { entry } = config;
-  if (entry !== undefined) await Promise.all([runEntryLoop(entry, io), runEcho(entry.echo, io)]);
+  const { entry, database } = config;
+  await Promise.all([
+    ...(entry === undefined ? [] : [runEntryLoop(entry, io), runEcho(entry.echo, io)]),
+    ...(database === undefined ? [] : [runDatabaseLoop(database, io)]),
+  ]);
   return ExitStatus.ok;
 }
 

@@ -3,7 +3,12 @@ import { Wire, type Opened } from "./wire.ts";
 
 const key = "shared";
 const wire = (self: string, incarnation: string, secret = key): Wire =>
-  new Wire(self, ["a", "b", "c"].filter((name) => name !== self), incarnation, secret);
+  new Wire(
+    self,
+    ["a", "b", "c"].filter((name) => name !== self),
+    incarnation,
+    secret,
+  );
 
 /** Talks until both know each other's incarnation. */
 function introduce(a: Wire, b: Wire): void {

@@ -43,14 +43,18 @@ export const addressSchema = z.strictObject({
   /** Where EC2 answers; default: AWS's own endpoint of the region. */
   endpoint: z.url().optional(),
   addresses: z.array(elasticIpSchema).min(1),
-  /** The other hosts of the pair: the private address says which instance it is. */
-  peers: z.array(z.strictObject({ name: z.string(), address: z.ipv4() })).default([]),
+  /** The other hosts of the pair. Without an address, EC2 is asked for the instance of this private DNS name. */
+  peers: z.array(z.strictObject({ name: z.string(), address: z.ipv4().optional() })).default([]),
   /** UDP, between the hosts of the pair only: agents ask each other's role there. */
   peerPort: port.default(8406),
-  /** Whether a holder that VRRP does not hear still serves is asked by connecting to this port of the address. */
-  probePort: port,
+  /**
+   * Whether a holder that VRRP does not hear still serves is asked by connecting to this port of the
+   * address. Absent: 443 or else 80, whichever somebody listens on here.
+   */
+  probePort: port.optional(),
   vrrp: z.strictObject({
-    instance: z.string().min(1),
+    /** Of keepalived.conf; empty: the only one. */
+    instance: z.string().default(""),
     /** keepalived's own `vrrp_notify_fifo`; absent where it calls nginx-ha-notify only. */
     fifo: z.string().optional(),
   }),
@@ -65,6 +69,40 @@ export const addressSchema = z.strictObject({
   statusFile: z.string().default("/run/holdfast/address.json"),
 });
 
+/** A host of the database tier: its part in fast failover. */
+const databaseSchema = z.strictObject({
+  self: z.string(),
+  /** Every voter, this host too. `data`: it runs PostgreSQL. */
+  members: z.array(z.strictObject({ name: z.string(), address: z.ipv4(), data: z.boolean() })).min(3),
+  /** UDP, between the members. */
+  heartbeatPort: port,
+  /** The secret that authenticates heartbeats; only root may read it. */
+  keyFile: z.string(),
+  etcd: z.strictObject({
+    endpoints: z.array(z.url()).min(1),
+    ca: z.string(),
+    certificate: z.string(),
+    key: z.string(),
+    leaderKey: z.string(),
+    recordPrefix: z.string(),
+  }),
+  /** Absent on a witness. */
+  postgres: z
+    .strictObject({
+      port,
+      socketDirectory: z.string(),
+      dataDirectory: z.string(),
+      patroniPort: port,
+      /** Loaded to make the gate; there as long as `marker` is. */
+      gateFile: z.string(),
+      marker: z.string(),
+    })
+    .optional(),
+  fenceFile: z.string(),
+  /** Where the database proxies ask whether this host is the primary, and `holdfast status` for more. */
+  healthPort: port,
+});
+
 /**
  * /etc/holdfast/agent.json: what the agent of a host does, one section for each loop.
  * Rendered and read by the same version.
@@ -72,6 +110,7 @@ export const addressSchema = z.strictObject({
 export const agentConfigSchema = z.strictObject({
   entry: entrySchema.optional(),
   address: addressSchema.optional(),
+  database: databaseSchema.optional(),
 });
 
 /** As it is rendered: what has a default may be left out. */
@@ -79,3 +118,4 @@ export type AgentConfigFile = z.input<typeof agentConfigSchema>;
 export type AgentConfig = z.output<typeof agentConfigSchema>;
 export type EntryConfig = z.output<typeof entrySchema>;
 export type AddressConfig = z.output<typeof addressSchema>;
+export type DatabaseConfig = z.output<typeof databaseSchema>;

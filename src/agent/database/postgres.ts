@@ -1,0 +1,89 @@
+/** Real SQL on this host's PostgreSQL, through its socket, with a deadline. */
+import { Client, DatabaseError } from "pg";
+import type { PostgresStatus } from "../../core/decide/lease/types.ts";
+
+export interface ProbeSettings {
+  readonly socketDirectory: string;
+  readonly port: number;
+  /** A superuser has connections kept for it: full slots are no reason to call PostgreSQL hung. */
+  readonly user: string;
+  /** For connecting and answering together, ms. */
+  readonly deadlineMs: number;
+  /** How long a connection is used, ms: connecting anew proves that the postmaster still makes backends. */
+  readonly connectionMs: number;
+}
+
+/** `null`: nothing was learned, as this process was late itself, or what was asked went away while it was. */
+export type ProbeAnswer = Exclude<PostgresStatus, "crashed" | "stopped"> | null;
+
+/** How late the deadline's own timer may be before a missing answer says nothing, ms. */
+const LATE_MS = 200;
+const CANNOT_CONNECT_NOW = "57P03";
+
+export class PostgresProbe {
+  readonly #settings: ProbeSettings;
+  #client: Client | null = null;
+  #connectedAt = 0;
+
+  constructor(settings: ProbeSettings) {
+    this.#settings = settings;
+  }
+
+  /** One probe, over within the deadline. Never throws. One at a time. */
+  async ask(): Promise<ProbeAnswer> {
+    const start = performance.now();
+    const { deadlineMs, connectionMs } = this.#settings;
+    if (start - this.#connectedAt > connectionMs) this.close();
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), deadlineMs);
+    });
+    try {
+      const answer = await Promise.race([this.#query(), deadline]);
+      if (answer !== "late") return answer;
+      this.close();
+      return performance.now() - start > deadlineMs + LATE_MS ? null : "silent";
+    } catch (error) {
+      this.close();
+      return judge(error as Error & { code?: string });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Gives the connection up, whatever it is doing. */
+  close(): void {
+    const client = this.#client;
+    this.#client = null;
+    if (client === null) return;
+    // A goodbye would wait for a PostgreSQL that hangs.
+    client.connection.stream.destroy();
+  }
+
+  async #query(): Promise<"primary" | "replica"> {
+    const client = this.#client ?? (await this.#connect());
+    const { rows } = await client.query<[boolean]>({
+      text: "select pg_is_in_recovery()",
+      rowMode: "array",
+    });
+    return rows[0]?.[0] === false ? "primary" : "replica";
+  }
+
+  async #connect(): Promise<Client> {
+    const { socketDirectory: host, port, user } = this.#settings;
+    const client = new Client({ host, port, user, database: "postgres", application_name: "holdfast-agent" });
+    client.on("error", () => {
+      if (client === this.#client) this.#client = null;
+    });
+    this.#client = client;
+    this.#connectedAt = performance.now();
+    await client.connect();
+    return client;
+  }
+}
+
+function judge(error: Error & { code?: string }): ProbeAnswer {
+  if (["ECONNREFUSED", "ENOENT", CANNOT_CONNECT_NOW].includes(error.code ?? "")) return "starting";
+  // An error in SQL's own words is an answer of a PostgreSQL that works.
+  return error instanceof DatabaseError ? "busy" : null;
+}
