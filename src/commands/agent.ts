@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { runDatabaseLoop } from "../agent/database/run.ts";
 import { runEcho } from "../agent/echo.ts";
 import { runEntryLoop } from "../agent/entry.ts";
+import { runAddress } from "../agent/run-address.ts";
 import { agentConfigSchema, type AgentConfig } from "../core/engines/agent/config.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { parseCommand } from "./arguments.ts";
@@ -19,9 +20,10 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     });
   }
   const config = await readConfig(values.config);
-  const { entry, database } = config;
+  const { entry, address, database } = config;
   await Promise.all([
     ...(entry === undefined ? [] : [runEntryLoop(entry, io), runEcho(entry.echo, io)]),
+    ...(address === undefined ? [] : [runAddress(address, io)]),
     ...(database === undefined ? [] : [runDatabaseLoop(database, io)]),
   ]);
   return ExitStatus.ok;

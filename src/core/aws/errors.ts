@@ -9,7 +9,7 @@ import { policyFor } from "./policy.ts";
  * - `conflict`: somebody else was faster (the association is another one by now); look again.
  * - `not-found`: what was named is not there. Also said of what was made a moment ago.
  * - `state`: it is there and cannot now (an instance that starts or stops); look again.
- * - `invalid`: the call itself is wrong; only another configuration can help.
+ * - `invalid`: the call or what it meets is wrong; only another configuration can help.
  */
 export type AwsErrorKind =
   | "throttled"
@@ -110,11 +110,11 @@ const table: Readonly<Record<string, Row>> = {
   IncorrectInstanceState: ["state", instance],
   IncorrectState: ["state", instance],
   InvalidInstanceID: ["state", instance],
-  "InvalidAddress.Locked": ["state", () => "unlock the address: AWS Support locked it"],
-  AddressLimitExceeded: ["state", () => "ask AWS for more Elastic IPs in this region"],
-  PrivateIpAddressLimitExceeded: ["state", eni],
+
+  "InvalidAddress.Locked": ["invalid", () => "ask AWS Support: the address is locked by them"],
+  PrivateIpAddressLimitExceeded: ["invalid", eni],
   "Gateway.NotAttached": [
-    "state",
+    "invalid",
     () => "attach an internet gateway to the VPC: without one an Elastic IP cannot be associated",
   ],
 

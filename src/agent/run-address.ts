@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { WarmCredentials, credentialSource } from "../cloud/credentials.ts";
+import { Ec2 } from "../cloud/ec2.ts";
+import { Imds, type InstanceIdentity } from "../cloud/imds.ts";
+import type { ControllerState } from "../core/decide/address/types.ts";
+import type { AddressConfig } from "../core/engines/agent/config.ts";
+import { tryLock, type Lock } from "../lib/lock.ts";
+import type { Reporter } from "../ports.ts";
+import { AddressLoop } from "./address.ts";
+
+const RETRY_MS = 1000;
+/** Two controllers on one host would undo each other's work. */
+const LOCK = "address-controller";
+
+export interface AddressRun {
+  readonly signal: AbortSignal;
+  readonly reporter: Reporter;
+  /** Credentials and endpoint overrides; default: this process's own. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Give up when another controller of this host does not end within so many milliseconds; default: wait. */
+  readonly lockMs?: number;
+  /** Asked about once a second: true ends the run. */
+  readonly until?: (state: ControllerState) => boolean;
+}
+
+/**
+ * The address loop of this host with all that it needs, until `signal` aborts: waits for the metadata
+ * service, which at boot may come later, and for a controller that still runs.
+ * @returns false when another controller went on running for `lockMs`
+ */
+export async function runAddress(config: AddressConfig, run: AddressRun): Promise<boolean> {
+  const { signal, reporter } = run;
+  const environment = run.environment ?? process.env;
+  const lock = await takeLock(run);
+  if (lock === null) return signal.aborted;
+  const imds = new Imds(environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"]);
+  const endpoint = config.endpoint ?? environment["AWS_ENDPOINT_URL_EC2"] ?? environment["AWS_ENDPOINT_URL"];
+  const credentials = new WarmCredentials(credentialSource(environment, config.region, imds), reporter);
+  const ec2 = new Ec2({ region: config.region, endpoint, credentials });
+  try {
+    const identity = await identityOf(imds, run);
+    if (identity !== null) await new AddressLoop(config, { ec2, identity, reporter, signal }).run(run.until);
+    return true;
+  } finally {
+    await Promise.all([ec2.close(), imds.close(), lock.release()]);
+  }
+}
+
+async function takeLock({ signal, reporter, lockMs }: AddressRun): Promise<Lock | null> {
+  const start = performance.now();
+  for (let told = false; !signal.aborted;) {
+    const lock = await tryLock(LOCK);
+    if (lock !== undefined) return lock;
+    if (lockMs !== undefined && performance.now() - start > lockMs) return null;
+    if (!told) reporter.info("another address controller runs on this host: waiting for its end");
+    told = true;
+    await sleep(RETRY_MS / 5, undefined, { signal }).catch(() => undefined);
+  }
+  return null;
+}
+
+async function identityOf(imds: Imds, { signal, reporter }: AddressRun): Promise<InstanceIdentity | null> {
+  let lastError = "";
+  while (!signal.aborted) {
+    try {
+      return await imds.identity();
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== lastError) reporter.warn(message);
+      lastError = message;
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return null;
+}
