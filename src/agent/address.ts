@@ -1,6 +1,7 @@
 /** The address loop of the agent: the pure controller (core/decide/address), fed and obeyed. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { defaultSettings } from "../core/decide/address/defaults.ts";
+import { isAt } from "../core/decide/address/judge.ts";
 import { initialState, step } from "../core/decide/address/step.ts";
 import type {
   ControllerAction,
@@ -24,6 +25,7 @@ import { resolvePeers } from "./resolve-peers.ts";
 import { VrrpRole } from "./vrrp.ts";
 
 const defaultPorts = [443, 80];
+const SETTLE_LOOK_MS = 500;
 
 export interface AddressParts {
   readonly ec2: Ec2;
@@ -72,8 +74,8 @@ export class AddressLoop {
     });
   }
 
-  /** Runs until `signal` aborts, or `until` (asked about once a second) says that there is nothing left to do. */
-  async run(until?: (state: ControllerState) => boolean): Promise<void> {
+  /** Runs until `signal` aborts, or until this host has had nothing to do for `settledMs`. */
+  async run(settledMs = Infinity): Promise<void> {
     const { reporter, signal: outer, identity } = this.#parts;
     const done = new AbortController();
     const signal = AbortSignal.any([outer, done.signal]);
@@ -86,7 +88,7 @@ export class AddressLoop {
         this.#vrrp.follow(signal),
         answerPeers({ address, port: peerPort, peers: () => this.#peers, own, signal, reporter }),
         this.#findPeers(signal),
-        this.#watch(signal, () => until?.(this.#state) === true && done.abort()),
+        this.#untilSettled(settledMs, signal).then(() => done.abort()),
       ]);
     } finally {
       this.#ended = true;
@@ -99,11 +101,25 @@ export class AddressLoop {
     this.#peers = await resolvePeers(this.#config.peers, { ...this.#parts, signal });
   }
 
-  async #watch(signal: AbortSignal, look: () => void): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(1000, undefined, { signal }).catch(() => undefined);
-      look();
+  async #untilSettled(settledMs: number, signal: AbortSignal): Promise<void> {
+    let since = performance.now();
+    let roleBefore: string | undefined;
+    while (!signal.aborted && performance.now() - since < settledMs) {
+      await sleep(SETTLE_LOOK_MS, undefined, { signal }).catch(() => undefined);
+      const role = this.#state.observed?.role;
+      if (role !== roleBefore || !this.#isSettled()) since = performance.now();
+      roleBefore = role;
     }
+  }
+
+  /** Only a master has something to do: nobody pushes an address away. */
+  #isSettled(): boolean {
+    const { observed, addresses } = this.#state;
+    if (observed?.role !== "master") return observed !== null;
+    return addresses.every(({ view }, index) => {
+      const own = this.#settings.addresses[index];
+      return own !== undefined && isAt(own.target, view?.holder);
+    });
   }
 
   #dispatch(event: Event): void {

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WarmCredentials, credentialSource } from "../cloud/credentials.ts";
 import { Ec2 } from "../cloud/ec2.ts";
 import { Imds, type InstanceIdentity } from "../cloud/imds.ts";
-import type { ControllerState } from "../core/decide/address/types.ts";
 import type { AddressConfig } from "../core/engines/agent/config.ts";
 import { tryLock, type Lock } from "../lib/lock.ts";
 import type { Reporter } from "../ports.ts";
@@ -19,8 +18,8 @@ export interface AddressRun {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Give up when another controller of this host does not end within so many milliseconds; default: wait. */
   readonly lockMs?: number;
-  /** Asked about once a second: true ends the run. */
-  readonly until?: (state: ControllerState) => boolean;
+  /** Ends the run when everything has been where it should be, and the role the same, for so long. */
+  readonly settledMs?: number;
 }
 
 /**
@@ -39,7 +38,8 @@ export async function runAddress(config: AddressConfig, run: AddressRun): Promis
   const ec2 = new Ec2({ region: config.region, endpoint, credentials });
   try {
     const identity = await identityOf(imds, run);
-    if (identity !== null) await new AddressLoop(config, { ec2, identity, reporter, signal }).run(run.until);
+    if (identity !== null)
+      await new AddressLoop(config, { ec2, identity, reporter, signal }).run(run.settledMs);
     return true;
   } finally {
     await Promise.all([ec2.close(), imds.close(), lock.release()]);

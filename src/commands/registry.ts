@@ -1,3 +1,4 @@
+import { run as address, usage as addressUsage } from "./address.ts";
 import { run as agent } from "./agent.ts";
 import { run as check, usage as checkUsage } from "./check.ts";
 import { run as demo, usage as demoUsage } from "./demo.ts";
@@ -63,6 +64,13 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     },
   ],
   ["doctor", { run: doctor, help: { usage: doctorUsage, summary: "what this machine lacks for a lab" } }],
+  [
+    "address",
+    {
+      run: address,
+      help: { usage: addressUsage, summary: "keep an Elastic IP on the VRRP master; find out why it is not" },
+    },
+  ],
   ["agent", { run: agent }],
   ["lab-ec2", { run: labEc2 }],
   ["loadgen", { run: loadgen }],

@@ -32,12 +32,13 @@ it("reads what the operator filled in, and executes nothing", () => {
 it("says what is missing", () => {
   expect(
     guideProblems(readGuideSettings("export AWS_DEFAULT_REGION=\nHA_NODE_1=\nALLOCATION_ID=\n")),
-  ).toHaveLength(2);
+  ).toHaveLength(3);
   const half = readGuideSettings(
     "AWS_ACCESS_KEY_ID=a\nHA_NODE_1=x\nHA_NODE_2=x\nALLOCATION_ID=203.0.113.1\nPROBE_PORT=http",
   );
   expect(guideProblems(half).map((problem) => problem.split(" ")[0])).toEqual([
     "ALLOCATION_ID",
+    "AWS_DEFAULT_REGION",
     "HA_NODE_1",
     "AWS_ACCESS_KEY_ID",
     "PROBE_PORT",

@@ -20,7 +20,7 @@ export type GuideVariable = (typeof guideVariables)[number];
 export type GuideSettings = Readonly<Partial<Record<GuideVariable, string>>>;
 
 const assignment =
-  /^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)=(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\;&|<>()]*))[ \t]*(?:#.*)?$/;
+  /^[ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9_]*)=(?:"([^"'$`\\]*)"|'([^']*)'|([^\s"'$`\\;&|<>()]*))[ \t]*(?:#.*)?$/;
 
 /** The variables that a script sets by plain assignments; empty ones are left out. The last one counts, as in a shell. */
 export function readGuideSettings(script: string): GuideSettings {
@@ -42,6 +42,8 @@ export function guideProblems(settings: GuideSettings): string[] {
   const problems: string[] = [];
   if (id === undefined || !/^eipalloc-[0-9a-f]+$/.test(id))
     problems.push(`ALLOCATION_ID must be the Elastic IP's allocation id, eipalloc-…, and is "${id ?? ""}"`);
+  if (settings.AWS_DEFAULT_REGION === undefined)
+    problems.push("AWS_DEFAULT_REGION must be the region of the instances, such as eu-west-1");
   if (one === undefined || two === undefined || one === two)
     problems.push("HA_NODE_1 and HA_NODE_2 must be the private DNS names of the two instances");
   if ((settings.AWS_ACCESS_KEY_ID === undefined) !== (settings.AWS_SECRET_ACCESS_KEY === undefined))
