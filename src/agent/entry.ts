@@ -26,17 +26,17 @@ export async function runEntryLoop(
   { signal, reporter }: { readonly signal: AbortSignal; readonly reporter: Reporter },
 ): Promise<void> {
   const settings = { ...config.probe, deadAfterMs: config.keepalived.deadAfterMs };
-  const keepalivedAlive = livingProcess("keepalived");
+  const alive = { keepalived: livingProcess("keepalived"), proxy: livingProcess(config.probe.process) };
   let state: HealthState | null = null;
   let lastError = "";
   while (!signal.aborted) {
     const start = performance.now();
     try {
-      const observed = await observe(config, keepalivedAlive);
+      const observed = await observe(config, alive);
       const step = stepHealth(settings, state, observed, performance.now());
       if (step.state.verdict !== state?.verdict) reporter.info(verdictMessage(step.state, observed));
       state = step.state;
-      for (const action of step.actions) await act(config, action, keepalivedAlive, reporter);
+      for (const action of step.actions) await act(config, action, alive.keepalived, reporter);
       lastError = "";
     } catch (error) {
       const message = (error as Error).message;
@@ -44,7 +44,7 @@ export async function runEntryLoop(
       lastError = message;
     }
     // A proxy that is gone is asked for again and again: the address waits for the answer.
-    const isAwaited = state?.verdict === "healthy" && state.goneSince !== null;
+    const isAwaited = state?.verdict === "healthy" && state.deafSince !== null;
     const interval = isAwaited ? GONE_INTERVAL_MS : config.probe.intervalMs;
     const left = interval - (performance.now() - start);
     await sleep(Math.max(GONE_INTERVAL_MS, left), undefined, { signal }).catch(() => undefined);
@@ -57,13 +57,17 @@ function verdictMessage(state: HealthState, observed: HealthObservation): string
     : `the proxy does not serve (${observed.proxy}): this host gives the address away`;
 }
 
-async function observe(config: EntryConfig, keepalivedAlive: Question): Promise<HealthObservation> {
-  const [proxy, healthFile, alive] = await Promise.all([
+async function observe(
+  config: EntryConfig,
+  alive: { readonly keepalived: Question; readonly proxy: Question },
+): Promise<HealthObservation> {
+  const [answer, healthFile, keepalived] = await Promise.all([
     probeHttp(config.probe.url, config.probe.timeoutMs),
     readHealthFile(config.healthFile),
-    keepalivedAlive(),
+    alive.keepalived(),
   ]);
-  return { proxy, healthFile, keepalived: alive ? "alive" : "dead", addressHeld: addressHeld(config) };
+  const proxy = answer !== "refused" ? answer : (await alive.proxy()) ? "starting" : "gone";
+  return { proxy, healthFile, keepalived: keepalived ? "alive" : "dead", addressHeld: addressHeld(config) };
 }
 
 async function readHealthFile(path: string): Promise<HealthObservation["healthFile"]> {

@@ -1,7 +1,7 @@
 import { get } from "node:http";
 import type { HealthObservation } from "../core/decide/health.ts";
 
-type Answer = HealthObservation["proxy"];
+type Answer = Exclude<HealthObservation["proxy"], "gone" | "starting"> | "refused";
 
 /**
  * How late a probe's own timer may fire before its outcome says nothing: then this process did not

@@ -1,8 +1,10 @@
 import { join } from "node:path";
-import { clientAddress } from "../core/topology/schema.ts";
+import { neededActions } from "../core/aws/policy.ts";
+import { clientAddress, type Topology } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
 import { ExitStatus } from "../lib/errors.ts";
-import { createLab } from "../hosts/lab/lab.ts";
+import { createLab, type LabSpec } from "../hosts/lab/lab.ts";
+import { labCloud } from "../hosts/lab/ec2/identifiers.ts";
 import { ensureImage } from "../hosts/lab/image.ts";
 import { converge } from "../run/converge.ts";
 import { takeLock } from "../run/lock.ts";
@@ -78,10 +80,26 @@ async function makeMachines({ topology }: LoadedTopology, io: CommandIo): Promis
         memory: host.memory,
       })),
       image,
-      reserved: topology.entry.address.kind === "vip" ? [topology.entry.address.vip] : [],
+      ...addressSpec(topology, [process.execPath, join(io.root, "dist/holdfast.cjs")]),
     },
     { home: io.home, reporter: io.reporter },
   );
+}
+
+/** What the lab has for the clients' address: a free place on the switch, or a cloud with one Elastic IP. */
+function addressSpec(topology: Topology, self: readonly string[]): Pick<LabSpec, "reserved" | "ec2"> {
+  const { name, network, hosts, entry } = topology;
+  const { address } = entry;
+  if (address.kind === "vip") return { reserved: [address.vip] };
+  const config = labCloud({
+    lab: name,
+    region: address.region,
+    subnet: network.subnet,
+    machines: Object.entries(hosts).map(([machine, host]) => ({ name: machine, ...host })),
+    elasticIps: { entry: address.publicAddress },
+    actions: neededActions.map((action) => `ec2:${action}`),
+  });
+  return { ec2: { config, self } };
 }
 
 /** What a person wants to know next: where it is. */

@@ -1,4 +1,5 @@
-import { stateFile } from "../core/engines/agent/render.ts";
+import { z } from "zod";
+import { addressSchema } from "../core/engines/agent/config.ts";
 import { entryHealthFile } from "../core/engines/keepalived/render.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import type { Host } from "../ports.ts";
@@ -53,13 +54,22 @@ function keepalivedState(seen: {
 /** The unit of the entry's engine. */
 export const proxyUnit = ({ entry }: Topology): string => `${entry.engine}.service`;
 
-/** Whether keepalived on this host is master: by what it does with the virtual address, or by the state file. */
+/** Whether the clients' address is this host's: by its interface, or by what its agent knows of EC2 while it is master. */
 export async function holdsAddress(host: Host, topology: Topology): Promise<boolean> {
   const { address } = topology.entry;
   if (address.kind === "elastic-ip") {
-    return (await outputOf(host, ["cat", stateFile]))?.trim() === "STATE=MASTER";
+    return holdsElasticIp(await outputOf(host, ["cat", statusFile]));
   }
   const { interface: name } = topology.network;
   const output = await outputOf(host, ["ip", "-4", "-o", "address", "show", "dev", name]);
   return output?.includes(` inet ${address.vip}/`) ?? false;
+}
+
+const statusFile = addressSchema.shape.statusFile.parse(undefined);
+const statusSchema = z.object({ role: z.string(), addresses: z.array(z.object({ here: z.boolean() })) });
+
+function holdsElasticIp(text: string | null): boolean {
+  if (text === null) return false;
+  const { data } = statusSchema.safeParse(JSON.parse(text));
+  return data?.role === "master" && data.addresses.every(({ here }) => here);
 }

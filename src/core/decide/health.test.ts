@@ -2,7 +2,7 @@ import { array, assert, boolean, constantFrom, property, record } from "fast-che
 import { describe, expect, it } from "vitest";
 import { stepHealth, type HealthObservation, type HealthState } from "./health.ts";
 
-const settings = { fall: 3, rise: 2, respawnMs: 150, deadAfterMs: 900 };
+const settings = { fall: 3, rise: 2, respawnMs: 150, startMs: 400, deadAfterMs: 900 };
 const calm: HealthObservation = {
   proxy: "serving",
   healthFile: "healthy",
@@ -36,7 +36,7 @@ const verdicts = (events: Parameters<typeof run>[0], start?: HealthObservation) 
 
 describe("the verdict", () => {
   it("gives a proxy that is gone the time to be started again, then falls, and rises after two answers", () => {
-    const gone = { proxy: "refused" } as const;
+    const gone = { proxy: "gone" } as const;
     expect(verdicts([{}, gone, gone, {}, gone, gone])).toEqual(Array.from({ length: 6 }, () => "healthy"));
     expect(verdicts([gone, gone, gone, {}, gone, {}, {}])).toEqual([
       "healthy",
@@ -47,6 +47,12 @@ describe("the verdict", () => {
       "fault",
       "healthy",
     ]);
+  });
+  it("gives a new process longer, until it listens", () => {
+    const [gone, starting] = [{ proxy: "gone" } as const, { proxy: "starting" } as const];
+    expect(verdicts([gone, starting, starting, starting, {}]).at(-2)).toBe("healthy");
+    expect(verdicts([gone, starting, starting, starting, starting]).at(-1)).toBe("fault");
+    expect(verdicts([gone, gone, starting, gone]).at(-1)).toBe("healthy"); // died again: a new absence
   });
   it("falls after three silent probes in a row only", () => {
     const failed = { proxy: "failed" } as const;
@@ -102,7 +108,7 @@ describe("the address of a dead keepalived", () => {
 describe("under any history", () => {
   const observation = record(
     {
-      proxy: constantFrom("serving", "refused", "failed", "unknown"),
+      proxy: constantFrom("serving", "gone", "starting", "failed", "unknown"),
       healthFile: constantFrom("healthy", "fault", "other"),
       keepalived: constantFrom("alive", "dead"),
       addressHeld: boolean(),
@@ -139,14 +145,19 @@ describe("under any history", () => {
         const events = raw.map((event) => ({ proxy: event.proxy ?? "serving" }));
         let failedInRow = 0;
         let goneSince: number | null = null;
+        let deafSince: number | null = null;
         let before = "healthy";
         for (const [index, turn] of run(events).entries()) {
           const proxy = events[index]?.proxy;
           if (proxy === "serving") failedInRow = 0;
           if (proxy === "failed") failedInRow += 1;
-          if (proxy === "refused") goneSince ??= index * 100;
+          if (proxy === "gone") goneSince ??= index * 100;
           else if (proxy !== "unknown") goneSince = null;
-          const stayedGone = goneSince !== null && index * 100 - goneSince >= settings.respawnMs;
+          if (proxy === "gone" || proxy === "starting") deafSince ??= index * 100;
+          else if (proxy !== "unknown") deafSince = null;
+          const stayedGone =
+            (goneSince !== null && index * 100 - goneSince >= settings.respawnMs) ||
+            (deafSince !== null && index * 100 - deafSince >= settings.startMs);
           const fell = before === "healthy" && turn.verdict === "fault";
           expect(!fell || stayedGone || failedInRow >= settings.fall).toBe(true);
           before = turn.verdict;

@@ -10,19 +10,22 @@ export interface HealthSettings {
   /** Unanswered probes in a row that make a fault, and answered ones that end it. */
   readonly fall: number;
   readonly rise: number;
-  /** Milliseconds that a proxy which nobody finds listening has to be started again by systemd. */
+  /** Milliseconds that a proxy may have no process: systemd starts it again. */
   readonly respawnMs: number;
+  /** Milliseconds that a process may take until it listens. */
+  readonly startMs: number;
   /** Milliseconds without a keepalived process after which its address is stale. */
   readonly deadAfterMs: number;
 }
 
 export interface HealthObservation {
   /**
-   * `refused`: the process is gone; systemd starts it again, and meanwhile holds the clients' connections,
-   * so only one that stays away is a fault. `failed`: no good answer in
+   * `gone`: nobody listens and there is no process; `starting`: nobody listens yet. systemd starts a
+   * crashed proxy again and meanwhile holds the clients' connections, so only one that stays away is a
+   * fault. `failed`: no good answer in
    * time. `unknown`: the prober itself was late, so nothing was learned.
    */
-  readonly proxy: "serving" | "refused" | "failed" | "unknown";
+  readonly proxy: "serving" | "gone" | "starting" | "failed" | "unknown";
   /** What the health file says now; `other` is missing or unreadable content. */
   readonly healthFile: "healthy" | "fault" | "other";
   readonly keepalived: "alive" | "dead";
@@ -33,7 +36,8 @@ export interface HealthState {
   readonly verdict: "healthy" | "fault";
   /** Conclusive probes in a row that speak against the verdict. */
   readonly against: number;
-  /** When the proxy was first found gone, in ms of the caller's clock; null while it is there. */
+  /** Since when nobody listens, and since when there is no process either; null when that is not so. */
+  readonly deafSince: number | null;
   readonly goneSince: number | null;
   /** When keepalived was first seen dead, in ms of the caller's clock; null while it is alive. */
   readonly keepalivedDeadSince: number | null;
@@ -68,10 +72,10 @@ export function stepHealth(
 
 function initialState(observed: HealthObservation): HealthState {
   const verdict = observed.healthFile === "fault" ? "fault" : "healthy";
-  return { verdict, against: 0, goneSince: null, keepalivedDeadSince: null };
+  return { verdict, against: 0, deafSince: null, goneSince: null, keepalivedDeadSince: null };
 }
 
-type Judged = Pick<HealthState, "verdict" | "against" | "goneSince">;
+type Judged = Pick<HealthState, "verdict" | "against" | "deafSince" | "goneSince">;
 
 function judge(
   settings: HealthSettings,
@@ -80,15 +84,29 @@ function judge(
   now: number,
 ): Judged {
   const { verdict, against } = state;
-  if (proxy === "unknown") return { verdict, against, goneSince: state.goneSince };
-  const goneSince = proxy === "refused" ? (state.goneSince ?? now) : null;
+  if (proxy === "unknown") return state;
+  const deaf = proxy === "gone" || proxy === "starting";
+  const since = {
+    deafSince: deaf ? (state.deafSince ?? now) : null,
+    goneSince: proxy === "gone" ? (state.goneSince ?? now) : null,
+  };
   const serving = proxy === "serving";
-  if (serving === (verdict === "healthy")) return { verdict, against: 0, goneSince };
-  if (goneSince !== null) {
-    const away = now - goneSince >= settings.respawnMs;
-    return away ? { verdict: "fault", against: 0, goneSince } : { verdict, against, goneSince };
-  }
+  if (serving === (verdict === "healthy")) return { verdict, against: 0, ...since };
+  if (deaf)
+    return staysAway(settings, since, now)
+      ? { verdict: "fault", against: 0, ...since }
+      : { ...state, ...since };
   const needed = verdict === "fault" ? settings.rise : settings.fall;
-  if (against + 1 < needed) return { verdict, against: against + 1, goneSince };
-  return { verdict: serving ? "healthy" : "fault", against: 0, goneSince };
+  if (against + 1 < needed) return { verdict, against: against + 1, ...since };
+  return { verdict: serving ? "healthy" : "fault", against: 0, ...since };
+}
+
+function staysAway(
+  { respawnMs, startMs }: HealthSettings,
+  { deafSince, goneSince }: Pick<HealthState, "deafSince" | "goneSince">,
+  now: number,
+): boolean {
+  return (
+    (goneSince !== null && now - goneSince >= respawnMs) || (deafSince !== null && now - deafSince >= startMs)
+  );
 }

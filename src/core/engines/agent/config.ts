@@ -10,8 +10,12 @@ const entrySchema = z.strictObject({
     timeoutMs: milliseconds,
     /** Probes without an answer that make a fault. */
     fall: z.int().min(1),
-    /** How long a proxy that is gone (a refused connection) may take to be started again. */
+    /** Name of the proxy's processes. */
+    process: z.string(),
+    /** How long a proxy that crashed may have no process. */
     respawnMs: milliseconds,
+    /** How long its new process may take to listen. */
+    startMs: milliseconds,
     rise: z.int().min(1),
   }),
   healthFile: z.string(),

@@ -9,8 +9,12 @@ import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfigFile } from "./config.ts";
 import { echoPort } from "./echo.ts";
 
-/** systemd starts a proxy that crashed in about 40 ms; it is given twice that, and then the address moves. */
-const RESPAWN_MS = 80;
+/**
+ * systemd has a new process for a proxy that crashed within some 20 ms; on a busy machine that takes twice
+ * as long, and loading its configuration 200 ms. Then the address moves.
+ */
+const RESPAWN_MS = 60;
+const START_MS = 1000;
 
 /** Who is master, as the guide's operators know it. */
 export const stateFile = "/run/nginx-ha-keepalived.state";
@@ -77,7 +81,9 @@ function agentConfig(context: RenderContext, host: string): AgentConfigFile {
         timeoutMs: 500,
         fall: 3,
         rise: 2,
+        process: entry.engine,
         respawnMs: RESPAWN_MS,
+        startMs: START_MS,
       },
       healthFile: entryHealthFile,
       ...(virtual === undefined ? {} : { address: { vip: virtual, interface: network.interface } }),
