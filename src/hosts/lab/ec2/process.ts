@@ -6,6 +6,7 @@ import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../../../lib/atomic.ts";
 import { HoldfastError } from "../../../lib/errors.ts";
+import { lastLines } from "../../../lib/exec.ts";
 import { poll } from "../../../lib/retry.ts";
 import * as names from "../names.ts";
 import { namespaceInodes, type NetworkSpec } from "../network.ts";
@@ -94,7 +95,7 @@ async function launch(argv: readonly string[], log: string): Promise<ProcessId> 
     await once(child, "spawn");
     child.unref();
     const identity = child.pid === undefined ? undefined : identify(child.pid);
-    if (identity === undefined) throw ended(log);
+    if (identity === undefined) throw await ended(log);
     return identity;
   } finally {
     await output.close();
@@ -110,9 +111,12 @@ async function waitUntilItAnswers(control: Ec2Control, started: ProcessId, log: 
     },
     { deadlineMs: 60_000, intervalMs: 50, what: "the lab's EC2 endpoint to answer", fix: `read ${log}` },
   );
-  if (outcome === "ended") throw ended(log);
+  if (outcome === "ended") throw await ended(log);
 }
 
-function ended(log: string): HoldfastError {
-  return new HoldfastError("the lab's EC2 endpoint ended right after its start", { fix: `read ${log}` });
+async function ended(log: string): Promise<HoldfastError> {
+  const said = lastLines((await readIfExists(log)) ?? "", 5);
+  return new HoldfastError(`the lab's EC2 endpoint ended right after its start: ${said}`, {
+    fix: `read ${log}`,
+  });
 }
