@@ -8,7 +8,7 @@ import {
   leaseUntil,
   log,
   nextId,
-  others,
+  majority,
   peerOf,
   rightUntil,
   supporters,
@@ -133,8 +133,7 @@ function goesPlain(turn: Turn): boolean {
   const { gate, lonelySince, leavingSince } = state;
   const leaving =
     leavingSince !== null ||
-    (others(settings).some((name) => peerOf(state, name).gate === "leaving") &&
-      supporters(turn) < rules.majority(settings.members.length, supporters(turn)));
+    (turn.others.some((name) => peerOf(state, name).gate === "leaving") && supporters(turn) < majority(turn));
   const abandoned = lonelySince !== null && now >= lonelySince + settings.releaseMs;
   const neverCounted = !gate.admitted && state.view?.etcd.records[settings.self]?.state === "unarmed";
   if (!leaving && !abandoned && !neverCounted) return false;

@@ -6,6 +6,7 @@ import {
   isDataHost,
   leaseUntil,
   log,
+  majority,
   nextId,
   rightUntil,
   supporters,
@@ -121,7 +122,7 @@ export function disprovesLead(turn: Turn, begunAt: number): void {
 
 /** Last in every step: makes the kernel's gate what it should be. */
 export function keepGate(turn: Turn): void {
-  const { settings, rules, now } = turn;
+  const { settings, now } = turn;
   if (!isDataHost(settings)) return;
   if (turn.state.gate.admitted && handsOver(turn)) gateLost(turn);
   const { gate, view, leavingSince } = turn.state;
@@ -141,7 +142,7 @@ export function keepGate(turn: Turn): void {
     } else if (
       leavingSince === null &&
       !handsOver(turn) &&
-      supporters(turn) >= rules.majority(settings.members.length, supporters(turn)) &&
+      supporters(turn) >= majority(turn) &&
       rightUntil(turn) > now + settings.leaseMs / 4
     ) {
       change(turn, { gate: { ...gate, admitted: true } });

@@ -1,23 +1,12 @@
 /** Heartbeats, acknowledgements and the vote on who is dead. */
 import { gateLost } from "./gate.ts";
 import type { LeaseSettings, Message, Peer } from "./types.ts";
-import {
-  change,
-  changePeer,
-  heardPeers,
-  leaseUntil,
-  log,
-  nextId,
-  others,
-  peerOf,
-  report,
-  type Turn,
-} from "./turn.ts";
+import { change, changePeer, leaseUntil, log, majority, nextId, peerOf, report, type Turn } from "./turn.ts";
 
 type Kind<Name extends Message["kind"]> = Extract<Message, { readonly kind: Name }>;
 
 export function receive(turn: Turn, message: Message): void {
-  if (!others(turn.settings).includes(message.from)) return;
+  if (!turn.others.includes(message.from)) return;
   switch (message.kind) {
     case "heartbeat":
       return heartbeat(turn, message);
@@ -85,13 +74,13 @@ function vote(turn: Turn, about: string): boolean {
 }
 
 function answer(turn: Turn, { from, about, incarnation, round, yes }: Kind<"answer">): void {
-  const { settings, rules, state, now } = turn;
+  const { settings, state, now } = turn;
   const running = state.peers[about]?.round;
   if (!yes || incarnation !== state.incarnation || running?.number !== round) return;
   if (now >= running.askedAt + settings.promiseMs || running.yes.includes(from)) return;
   const voters = [...running.yes, from];
   changePeer(turn, about, { round: { ...running, yes: voters } });
-  if (voters.length < rules.majority(settings.members.length, heardPeers(turn).length + 1)) return;
+  if (voters.length < majority(turn)) return;
   if (peerOf(state, about).deadBy === null) log(turn, "dead", about);
   changePeer(turn, about, { round: null, deadBy: running.askedAt });
 }
@@ -100,7 +89,7 @@ function answer(turn: Turn, { from, about, incarnation, round, yes }: Kind<"answ
 export function keepContact(turn: Turn): void {
   const { settings, now } = turn;
   if (turn.state.sentAt === null || now >= turn.state.sentAt + settings.heartbeatMs) sendHeartbeats(turn);
-  for (const name of others(settings)) {
+  for (const name of turn.others) {
     ask(turn, name);
     block(turn, name);
   }
@@ -127,7 +116,7 @@ function sendHeartbeats(turn: Turn): void {
     gate: report(turn),
     revision,
   };
-  for (const to of others(settings)) turn.actions.push({ kind: "send", to, message });
+  for (const to of turn.others) turn.actions.push({ kind: "send", to, message });
 }
 
 function silent(settings: LeaseSettings, { heardAt }: Peer, now: number): boolean {
@@ -150,7 +139,7 @@ function ask(turn: Turn, about: string): void {
   const { self } = settings;
   changePeer(turn, about, { round: { number: round, askedAt: now, yes: [self] } });
   const { incarnation } = turn.state;
-  for (const to of others(settings)) {
+  for (const to of turn.others) {
     if (to === about) continue;
     turn.actions.push({
       kind: "send",

@@ -6,7 +6,7 @@ import type { EtcdView, LeaseSettings, LeaseState, Peer } from "./types.ts";
 
 export interface Rules {
   /** Votes that decide: of all members, whoever is alive, so that any two majorities share a host. */
-  majority(members: number, heard: number): number;
+  majority(members: number, heard: () => number): number;
   /** From when an acknowledged heartbeat counts. The peer may have answered at once, so: from its sending. */
   leaseStart(sentAt: number, acknowledgedAt: number): number;
   /** How long the kernel may let packets through without hearing from us. */

@@ -6,7 +6,7 @@ import { keepRecords, readEnded, writeEnded } from "./etcd.ts";
 import { failsafe, gateDone, keepGate, postgresEvent, settle } from "./gate.ts";
 import { keepContact, receive } from "./peers.ts";
 import { rules as safeRules, type Rules } from "./rules.ts";
-import { change, heardPeers, others, peerOf, supporters, type Turn } from "./turn.ts";
+import { change, heardPeers, majority, peerOf, supporters, type Turn } from "./turn.ts";
 import type { LeaseEvent, LeaseSettings, LeaseState, LeaseStep, Peer } from "./types.ts";
 
 const unknownPeer: Peer = {
@@ -42,7 +42,9 @@ export function startLease(
     sequence: 0,
     sentAt: null,
     sent: [],
-    peers: Object.fromEntries(others(settings).map((name) => [name, unknownPeer])),
+    peers: Object.fromEntries(
+      settings.members.filter((name) => name !== settings.self).map((name) => [name, unknownPeer]),
+    ),
     gate: {
       armed,
       // A predecessor may have opened it a moment ago.
@@ -71,7 +73,7 @@ export function step(
   now: number,
   rules: Rules = safeRules,
 ): LeaseStep {
-  const turn: Turn = { settings, rules, now, actions: [], state };
+  const turn: Turn = { settings, rules, now, actions: [], others: Object.keys(state.peers), state };
   settle(turn);
   perceive(turn, event);
   keepRecords(turn);
@@ -104,7 +106,7 @@ function perceive(turn: Turn, event: LeaseEvent): void {
 
 /** Ends when this host is plain Patroni's and no other gate needs its acknowledgements; or when time is up. */
 function keepLeaving(turn: Turn): void {
-  const { settings, rules, now } = turn;
+  const { settings, now } = turn;
   const { leavingSince, gate } = turn.state;
   if (leavingSince === null) return;
   if (!gate.armed && !turn.state.left) change(turn, { left: true });
@@ -113,7 +115,7 @@ function keepLeaving(turn: Turn): void {
       settings.dataHosts.includes(name) && !["unarmed", "leaving"].includes(peerOf(turn.state, name).gate),
   );
   const staying = supporters(turn) - 1;
-  const spared = !needed || staying >= rules.majority(settings.members.length, staying);
+  const spared = !needed || staying >= majority(turn);
   // By then everybody has read this host's record.
   const known = now >= leavingSince + 2 * settings.readMs;
   const late = now >= leavingSince + settings.leaveMs;

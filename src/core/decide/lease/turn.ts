@@ -7,6 +7,8 @@ export interface Turn {
   readonly rules: Rules;
   readonly now: number;
   readonly actions: LeaseAction[];
+  /** Every member but this host. */
+  readonly others: readonly string[];
   state: LeaseState;
 }
 
@@ -36,22 +38,19 @@ export function log(turn: Turn, what: LogEntry, host: string): void {
 
 export const isDataHost = ({ dataHosts, self }: LeaseSettings): boolean => dataHosts.includes(self);
 
-export const others = ({ members, self }: LeaseSettings): readonly string[] =>
-  members.filter((member) => member !== self);
-
 /**
  * When this host's lease ends: `leaseMs` behind the newest moment at which a majority (with itself) had
  * granted a heartbeat sent then. Minus infinity: there is none.
  */
 export function leaseUntil(turn: Turn): number {
-  const { settings, rules, state, now } = turn;
+  const { settings, state, now } = turn;
   const acknowledged: number[] = [];
-  for (const name of others(settings)) {
+  for (const name of turn.others) {
     const { ackedAt } = peerOf(state, name);
     if (ackedAt !== null) acknowledged.push(ackedAt);
   }
   acknowledged.sort((one, other) => other - one);
-  const needed = rules.majority(settings.members.length, heardPeers(turn).length + 1) - 1;
+  const needed = majority(turn) - 1;
   if (needed <= 0) return now + settings.leaseMs;
   return (acknowledged[needed - 1] ?? -Infinity) + settings.leaseMs;
 }
@@ -77,14 +76,18 @@ export const handsOver = (turn: Turn): boolean =>
 export function report(turn: Turn): GateReport {
   const { settings, state } = turn;
   if (state.left) return "leaving";
-  if (!isDataHost(settings)) return "open";
+  if (!isDataHost(settings)) return "closed";
   if (!state.gate.armed) return "unarmed";
   if (!surelyClosed(turn)) return "open";
   return handsOver(turn) ? "failed" : "closed";
 }
 
-export function heardPeers({ settings, state, now }: Turn): readonly string[] {
-  return others(settings).filter((name) => {
+/** How many members decide. */
+export const majority = (turn: Turn): number =>
+  turn.rules.majority(turn.settings.members.length, () => heardPeers(turn).length + 1);
+
+export function heardPeers({ settings, others, state, now }: Turn): readonly string[] {
+  return others.filter((name) => {
     const { heardAt } = peerOf(state, name);
     return heardAt !== null && now < heardAt + settings.grantMs;
   });

@@ -40,7 +40,7 @@ export interface LeaseSettings {
 
 /**
  * What a host says of its own gate. `failed`: closed, and its PostgreSQL is gone or hangs: hand over now.
- * `leaving`: plain Patroni, and soon no agent. A witness, which has no gate, says `open`.
+ * `leaving`: plain Patroni, and soon no agent. A witness, which has no gate, says `closed`.
  */
 export type GateReport = "unarmed" | "open" | "closed" | "failed" | "leaving";
 

@@ -1,0 +1,283 @@
+import type { Simulation } from "../../support/simulation.ts";
+import { ttlMs, type Etcd, type SyncKey } from "./etcd.ts";
+import type { Network } from "./network.ts";
+import type { Postgres, Timeline } from "./postgres.ts";
+import type { Process } from "./process.ts";
+
+const loopMs = 1000;
+const retryMs = 3000;
+
+export interface PatroniWorld {
+  readonly world: Simulation;
+  readonly network: Network;
+  readonly etcd: Etcd;
+  newTimeline(parent: Timeline, forkAt: number): Timeline;
+  promoted(postgres: Postgres): void;
+  /** It has just heard from etcd who leads, and acts upon it. */
+  patroniInformed(patroni: Patroni): void;
+  /** Largest delay of a loop: quiet times have none. */
+  stallMs(): number;
+}
+
+/** Patroni 4.1 with synchronous mode, as far as it is known from its code and from the trials. */
+export class Patroni {
+  readonly postgres: Postgres;
+  readonly process: Process;
+  readonly #at: PatroniWorld;
+  peers: readonly Patroni[] = [];
+  #lease: string | null = null;
+  #epoch = 0;
+  /** When a leader last said, past etcd, that it still leads: not to be run against for a ttl. */
+  #failsafeAt = -Infinity;
+  /** It leads by its failsafe: what GET /patroni says. */
+  failsafe = false;
+  #promoting = false;
+
+  constructor(at: PatroniWorld, postgres: Postgres) {
+    this.#at = at;
+    this.postgres = postgres;
+    this.process = postgres.host.process();
+  }
+
+  get name(): string {
+    return this.postgres.host.name;
+  }
+
+  start(): void {
+    this.process.start();
+    this.#lease = null;
+    this.failsafe = false;
+    this.#promoting = false;
+    this.#epoch++;
+    this.#loop();
+  }
+
+  #loop(): void {
+    const epoch = ++this.#epoch;
+    const { world, etcd } = this.#at;
+    const next = (): void => {
+      const stall = world.random.chance(0.003) ? world.random.between(0, this.#at.stallMs()) : 0;
+      this.process.after(loopMs + stall, () => {
+        if (epoch === this.#epoch) this.#loop();
+      });
+    };
+    let done = false;
+    this.process.after(retryMs, () => {
+      if (done) return;
+      done = true;
+      this.#withoutEtcd();
+      next();
+    });
+    etcd.request(
+      this.postgres.host,
+      () => ({ leader: etcd.leader, sync: etcd.sync }),
+      ({ leader, sync }) =>
+        this.process.run(() => {
+          if (done || epoch !== this.#epoch) return;
+          this.#at.patroniInformed(this);
+          const end = (): void => {
+            if (done) return;
+            done = true;
+            next();
+          };
+          if (leader === null) this.#race(sync, end);
+          else if (leader.host !== this.name) {
+            this.#follow(leader.host);
+            end();
+          } else if (leader.lease === this.#lease) this.#keepLeading(leader.lease, sync, end);
+          else this.#acquire(sync, end);
+        }),
+    );
+  }
+
+  #keepLeading(lease: string, sync: SyncKey | null, end: () => void): void {
+    const { etcd } = this.#at;
+    etcd.request(
+      this.postgres.host,
+      () => etcd.keepAlive(lease),
+      (alive) =>
+        this.process.run(() => {
+          this.failsafe = false;
+          if (alive) this.#bePrimary(sync);
+          else this.#lease = null;
+          end();
+        }),
+    );
+  }
+
+  #bePrimary(sync: SyncKey | null): void {
+    const { etcd } = this.#at;
+    const { postgres } = this;
+    if (postgres.hung) return;
+    if (postgres.state !== "running") {
+      // primary_start_timeout 0: hand over, then start as a replica.
+      const lease = this.#lease;
+      this.#lease = null;
+      if (lease !== null) etcd.request(postgres.host, () => etcd.revoke(lease), ignore);
+      this.#startReplica();
+    } else if (postgres.role === "replica") this.#promote(sync);
+    else this.#keepSync(sync);
+  }
+
+  #startReplica(): void {
+    const { random } = this.#at.world;
+    this.process.after(random.between(500, 3000), () => {
+      if (this.postgres.state !== "running") this.postgres.start();
+    });
+  }
+
+  #follow(leader: string): void {
+    const { postgres } = this;
+    this.#lease = null;
+    this.failsafe = false;
+    this.#promoting = false;
+    if (postgres.state !== "running") return this.#startReplica();
+    if (postgres.hung) return;
+    if (postgres.role === "primary") postgres.demote();
+    postgres.upstream = leader;
+  }
+
+  #race(sync: SyncKey | null, end: () => void): void {
+    const { world } = this.#at;
+    const { postgres } = this;
+    this.failsafe = false;
+    if (postgres.state !== "running") {
+      this.#startReplica();
+      return end();
+    }
+    if (world.now - this.#failsafeAt < ttlMs || !this.#maySucceed(sync)) return end();
+    this.process.after(world.random.between(10, 300), () => this.#acquire(sync, end));
+  }
+
+  /** Nothing acknowledged can be missing here: enough of the others were asked, none has more. */
+  #maySucceed(sync: SyncKey | null): boolean {
+    const { postgres } = this;
+    if (postgres.hung) return false;
+    if (sync === null || sync.leader === this.name) return true;
+    if (postgres.role === "primary") {
+      postgres.demote();
+      return false;
+    }
+    if (!sync.standbys.includes(this.name)) return false;
+    const needed = sync.standbys.length - neededFor(sync.standbys.length);
+    const seen = this.peers.filter(
+      ({ postgres: other, process, name }) =>
+        sync.standbys.includes(name) &&
+        process.running &&
+        !process.stopped &&
+        other.works &&
+        this.#at.network.connected(postgres.host, other.host),
+    );
+    const ahead = seen.some(
+      ({ postgres: other }) =>
+        other.timeline.id > postgres.timeline.id ||
+        (other.timeline === postgres.timeline && other.length > postgres.length),
+    );
+    return seen.length >= needed && !ahead;
+  }
+
+  #acquire(sync: SyncKey | null, end: () => void): void {
+    const { world, etcd } = this.#at;
+    const askedAt = world.now;
+    etcd.request(
+      this.postgres.host,
+      () => etcd.acquire(this.name),
+      (lease) =>
+        this.process.run(() => {
+          this.#lease = lease;
+          if (lease !== null && world.now - askedAt < retryMs) this.#bePrimary(sync);
+          end();
+        }),
+    );
+  }
+
+  /** /sync first: from then on only what this timeline's standbys have can be promoted. */
+  #promote(sync: SyncKey | null): void {
+    const { world, etcd } = this.#at;
+    const { postgres } = this;
+    if (this.#promoting || !this.#maySucceed(sync)) return;
+    this.#promoting = true;
+    const lease = this.#lease;
+    const askedAt = world.now;
+    const standbys = this.#strict ? this.peers.map(({ name }) => name) : [];
+    etcd.request(
+      postgres.host,
+      () => (etcd.leader?.lease === lease ? etcd.writeSync(this.name, standbys, sync?.revision ?? 0) : null),
+      (written) =>
+        this.process.run(() => {
+          if (written === null) this.#promoting = false;
+          else {
+            this.#promoting = false;
+            // Stopped since it asked for the key: whether it still leads is for the next loop to say.
+            if (world.now - askedAt > retryMs || !postgres.works || postgres.role === "primary") return;
+            if (this.#lease !== lease) return;
+            postgres.standbys = standbys;
+            postgres.needed = neededFor(standbys.length);
+            postgres.startPromotion(
+              () => this.#at.newTimeline(postgres.timeline, postgres.length),
+              () => this.#at.promoted(postgres),
+            );
+          }
+        }),
+    );
+    // An answer that never comes must not end all attempts.
+    this.process.after(2 * retryMs, () => {
+      if (postgres.role === "replica") this.#promoting = false;
+    });
+  }
+
+  get #strict(): boolean {
+    return this.peers.length > 1;
+  }
+
+  /** Two data hosts: the only standby joins and leaves the synchronous set. etcd first when it leaves, last when it joins. */
+  #keepSync(sync: SyncKey | null): void {
+    const { world, etcd } = this.#at;
+    const { postgres } = this;
+    const [peer] = this.peers;
+    if (this.#strict || peer === undefined || sync?.leader !== this.name) return;
+    const streaming = world.now - (postgres.seenAt.get(peer.name) ?? -Infinity) < 2000;
+    const { timeline } = postgres;
+    if (streaming && sync.standbys.length === 0) {
+      if (postgres.standbys.length === 0) {
+        postgres.standbys = [peer.name];
+        postgres.needed = 1;
+      } else if ((postgres.confirmed.get(peer.name) ?? 0) >= postgres.length) {
+        etcd.request(postgres.host, () => etcd.writeSync(this.name, [peer.name], sync.revision), ignore);
+      }
+    } else if (!streaming && sync.standbys.length > 0) {
+      etcd.request(
+        postgres.host,
+        () => etcd.writeSync(this.name, [], sync.revision),
+        (written) =>
+          this.process.run(() => {
+            if (written !== null && postgres.timeline === timeline) postgres.standbys = [];
+          }),
+      );
+    } else if (!streaming && sync.standbys.length === 0) postgres.standbys = [];
+  }
+
+  /** etcd is away: the primary goes on if every member says that it will not run for primary. */
+  #withoutEtcd(): void {
+    const { world, network } = this.#at;
+    const { postgres } = this;
+    if (postgres.role !== "primary" || postgres.state !== "running") return;
+    const all = this.peers.every(
+      ({ postgres: other, process }) =>
+        other.host.works &&
+        process.running &&
+        !process.stopped &&
+        // A primary refuses.
+        other.role === "replica" &&
+        network.connected(postgres.host, other.host),
+    );
+    this.failsafe = all;
+    if (all) for (const peer of this.peers) peer.#failsafeAt = world.now;
+    else if (!postgres.hung) postgres.demote();
+  }
+}
+
+const ignore = (): void => {};
+
+/** synchronous_node_count: one of two standbys, two of four. */
+const neededFor = (standbys: number): number => Math.ceil(standbys / 2);
