@@ -81,6 +81,8 @@ export function call(world: World, node: Node, action: CallAction): void {
     return;
   }
   simulation.after(there, () => {
+    // Long given up by who asked for it, it is news to everybody.
+    if (late) world.watch.changed();
     const outcome = refusal(world, node, action) ?? perform(world, node, action, begun);
     if (late) return;
     const hidden = typeof outcome !== "string" && weather.errorsAfter > 0 && random.chance(0.5);

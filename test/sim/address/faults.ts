@@ -121,11 +121,15 @@ function stopAgent(world: World, node: Node): () => void {
 /** CLOCK_MONOTONIC goes on while a process stands still, and stands still with a virtual machine. */
 function freeze(world: World, node: Node, random: Random): () => void {
   const { simulation } = world;
-  const clockStops = random.chance(0.5);
-  const local = localTime(node, simulation.now);
+  const { rate } = node.clock;
+  const clockStops = node.troubles.frozen === 0 && random.chance(0.5);
+  const run = (at: number): void => {
+    node.clock = { local: localTime(node, simulation.now), at: simulation.now, rate: at };
+  };
+  if (clockStops) run(0);
   const end = trouble(world, node, "frozen");
   return () => {
-    if (clockStops && node.troubles.frozen === 1) node.clock = { ...node.clock, local, at: simulation.now };
+    if (clockStops) run(rate);
     end();
     thawVrrp(world, node);
     world.thawAgent(node);
@@ -209,7 +213,10 @@ function weather(kind: Exclude<keyof Weather, "latency">): Fault {
 /** Somebody uses the console. */
 function moveByHand(world: World, random: Random): () => void {
   const to = random.chance(0.3) ? null : random.pick(world.nodes).index;
-  move(world, random.pick(world.addresses), to);
-  world.changed();
+  const address = random.pick(world.addresses);
+  if (address.owner !== to) {
+    move(world, address, to);
+    world.changed();
+  }
   return () => undefined;
 }

@@ -5,7 +5,7 @@ import type { World } from "./world.ts";
 type ProbeAction = Extract<ControllerAction, { kind: "probe" }>;
 
 /** A whole probe, with its several attempts, is lost this often. */
-const LOST = 0.001;
+const LOST = 0.0003;
 
 /** Asks the holder as the agent's shell does. */
 export function probe(world: World, node: Node, action: ProbeAction): void {

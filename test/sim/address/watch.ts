@@ -15,6 +15,11 @@ export const BOUND = 60_000;
  * the probe's own time), and as long again when the host stands still between decision and deed.
  */
 const KNOWLEDGE = 2_500;
+/**
+ * Of three hosts one may think that another still has the address: its description may be 4 s old and
+ * have been 5 s old when it was given.
+ */
+const DESCRIPTION = 9_000;
 const BLIP = 90;
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -88,6 +93,8 @@ export class Watch {
     const world = this.#world;
     for (const address of world.addresses) this.checkLight(address);
     if (!isViable(world) || !world.connected) return;
+    // A master that cannot change anything leaves an address with whoever serves it.
+    if (world.nodes.some((node) => node.role === "master" && !canChange(node))) return;
     for (const address of world.addresses) {
       const owner = address.owner === null ? undefined : world.nodes[address.owner];
       if (owner === undefined || owner.role !== "master") {
@@ -107,8 +114,8 @@ export class Watch {
     this.#count(node, now);
     if (action.kind === "describe" || action.kind === "probe") return;
     const address = this.#world.address(action.address);
-    if (now - this.lastChange > BOUND)
-      this.violate(`restless: ${action.kind} with nothing changed for the bound`);
+    const unprovoked = now - this.lastChange > BOUND && isViable(this.#world) && canChange(node);
+    if (unprovoked) this.violate(`restless: ${action.kind} with nothing changed for the bound`);
     if (now - node.deafAt > BOUND / 2) {
       if (node.role !== "master" && now - node.masterUntil > KNOWLEDGE) {
         this.violate(`not master: ${node.index} asks to ${action.kind} ${address.id}`);
@@ -132,8 +139,9 @@ export class Watch {
   moved(node: Node, address: Address, begun: number): void {
     this.moves++;
     const { nodes } = this.#world;
+    const knowledge = nodes.length > 2 ? KNOWLEDGE + DESCRIPTION : KNOWLEDGE;
     const victim = address.owner === null ? undefined : nodes[address.owner];
-    if (victim !== undefined && address.rightSince < begun - KNOWLEDGE && begun - victim.deafAt > BOUND / 2) {
+    if (victim !== undefined && address.rightSince < begun - knowledge && begun - victim.deafAt > BOUND / 2) {
       this.violate(`robbed: ${node.index} takes ${address.id} from ${victim.index}, a master that serves`);
     }
     node.moves = node.moves.filter((time) => begun - time < MINUTE);

@@ -166,7 +166,7 @@ export class World {
     node.wakeAt = Infinity;
     node.wakeTimer++;
     node.state = this.#controller.initial(node.settings, localTime(node, this.simulation.now));
-    lookAgain(this, node);
+    this.#inAgent(node, node.incarnation, () => lookAgain(this, node));
   }
 
   stopAgent(node: Node): void {

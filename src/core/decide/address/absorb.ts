@@ -77,7 +77,7 @@ function absorbAnswer(
       const lease = draft.observed?.lease ?? "none";
       const { kind, serving, sawServing, silent } = judge(draft.settings, address, lease, event);
       Object.assign(address, { sawServing, silent, verdict: { kind, serving, at: draft.now } });
-      if (kind === "keep") {
+      if (kind === "keep" && serving) {
         const found = "the host that holds it serves and does not yield, though this host is VRRP master";
         alarm(draft, own, address, `${found}: is VRRP cut between them? The address stays there`);
       }
@@ -106,10 +106,12 @@ function absorbDescription(
   const view: View = { holder, associationId, askedAt };
   const news = address.view === null || !samePlace(own, address.view.holder, holder);
   const came = mine && !isMine(own, address);
+  const before = address.view?.associationId;
   address.view = view;
   if (news) Object.assign(address, { verdict: null, sawServing: false, silent: 0 });
   if (mine) {
     if (came) arrived(draft, own, address);
+    else if (associationId !== before) draft.actions.push({ kind: "announce", address: own.id });
     if (wrote?.sure === false) address.wrote = { at: wrote.at, sure: true };
     address.tookThisTerm = draft.observed?.role === "master";
   }

@@ -13,10 +13,8 @@ export function defaultSettings(
     mode,
     blipMs: 100,
     roleFreshMs: 1000,
-    // Runs while the blip is waited out. A round trip between zones takes about 1 ms.
-    probeMs: 100,
-    probeIntervalMs: 1000,
-    probeFall: 3,
+    // Two at a takeover fit into the wait for a blip. A round trip between zones takes about 1 ms.
+    probes: { timeoutMs: 50, intervalMs: 1000, takeoverFall: 2, fall: 4 },
     callMs: 3000,
     staleReadMs: 5000,
     poll: { fastMs: 250, masterMs: 5000, backupMs: 15_000 },

@@ -28,13 +28,13 @@ type Judgement = Pick<AddressState, "sawServing" | "silent"> & Omit<Verdict, "at
  * would help nobody.
  */
 export function judge(
-  settings: Pick<ControllerSettings, "probeFall">,
+  settings: Pick<ControllerSettings, "probes">,
   known: Known,
   lease: Lease,
   { service, peer, instance }: ProbeResult,
 ): Judgement {
   if (service === "serves") {
-    const yields = peer === "backup" || peer === "fault" || instance === "gone";
+    const yields = peer === "backup" || peer === "fault";
     // A host that answers while its role cannot be asked has stepped down, most likely: VRRP uses the
     // same network. If it takes the address back it has not, and the one that serves keeps it.
     const steppedDown = lease === "mine" || (lease === "none" && !known.tookThisTerm);
@@ -43,11 +43,12 @@ export function judge(
   }
   if (service === "unknown") {
     // This host does not see what clients see, so clients would not reach it either.
-    return { kind: "wait", serving: false, sawServing: known.sawServing, silent: known.silent };
+    return { kind: "keep", serving: false, sawServing: known.sawServing, silent: known.silent };
   }
   const silent = known.silent + 1;
-  // At a takeover VRRP has been silent already. Later it takes more: probes get lost too.
+  // Probes get lost. At a takeover VRRP has been silent already, so fewer will do.
   const certain = instance === "gone" || peer === "backup" || peer === "fault";
-  const enough = certain || silent >= (known.sawServing ? settings.probeFall : 1);
+  const enough =
+    certain || silent >= (known.sawServing ? settings.probes.fall : settings.probes.takeoverFall);
   return { kind: enough ? "take" : "wait", serving: false, sawServing: known.sawServing, silent };
 }

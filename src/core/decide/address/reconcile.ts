@@ -24,9 +24,9 @@ export function reconcile(draft: Draft): void {
 }
 
 function giveUpOverdue(draft: Draft, address: AddressDraft): void {
-  const { callMs, probeMs } = draft.settings;
+  const { callMs, probes } = draft.settings;
   if (address.probe !== null) {
-    const end = address.probe.since + probeMs + GRACE_MS;
+    const end = address.probe.since + probes.timeoutMs + GRACE_MS;
     if (draft.now >= end) address.probe = null;
     else wakeBy(draft, end);
   }
@@ -80,12 +80,8 @@ function mayTake(draft: Draft, own: AddressSettings, address: AddressDraft): boo
     wakeBy(draft, verdict.at + settings.roleFreshMs + 1);
     return false;
   }
-  const pause =
-    verdict === null || verdict.kind === "take"
-      ? 0
-      : verdict.serving
-        ? settings.probeIntervalMs
-        : settings.probeMs;
+  // A silent holder is asked again at once.
+  const pause = verdict?.kind === "keep" ? settings.probes.intervalMs : 0;
   const next = verdict === null ? now : verdict.at + pause;
   if (address.probe !== null) return false;
   if (next > now) wakeBy(draft, next);
@@ -100,8 +96,8 @@ function probe(draft: Draft, own: AddressSettings, address: AddressDraft): void 
     first && now >= draft.quietUntil && availableAt(settings.calls, draft.calls, now, 2) <= now;
   if (askInstance) draft.calls = draw(settings.calls, draft.calls, now, 1);
   address.probe = { call: draft.nextCall, kind: "probe", since: now };
-  wakeBy(draft, now + settings.probeMs + GRACE_MS);
-  const call = nextCall(draft, own, settings.probeMs);
+  wakeBy(draft, now + settings.probes.timeoutMs + GRACE_MS);
+  const call = nextCall(draft, own, settings.probes.timeoutMs);
   draft.actions.push({ kind: "probe", ...call, holder: address.view?.holder ?? null, askInstance });
 }
 
@@ -189,7 +185,7 @@ function judgeFitness(draft: Draft, wanted: boolean): void {
       return (view !== null && view.holder === null) || (verdict?.kind === "take" && !verdict.serving);
     });
     if (stuck && now - failingSince >= settings.unfitMs) fit = false;
-    else wakeBy(draft, Math.max(failingSince + settings.unfitMs, now + settings.probeIntervalMs));
+    else wakeBy(draft, Math.max(failingSince + settings.unfitMs, now + settings.probes.intervalMs));
   } else if (!fit && failingSince === null) {
     const deniedUntil = Math.max(...draft.addresses.map((address) => address.deniedUntil));
     if (deniedUntil <= now) fit = true;

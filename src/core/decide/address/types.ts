@@ -46,12 +46,16 @@ export interface ControllerSettings {
   readonly blipMs: number;
   /** A role seen longer ago is looked at again before anything is changed. */
   readonly roleFreshMs: number;
-  /** How long a probe of the holder may take. */
-  readonly probeMs: number;
-  /** Pause between probes while a holder that VRRP does not hear goes on serving. */
-  readonly probeIntervalMs: number;
-  /** Probes in a row without an answer before a holder that did serve counts as down. */
-  readonly probeFall: number;
+  /** Of the host that holds the address. */
+  readonly probes: {
+    /** How long one may take. */
+    readonly timeoutMs: number;
+    /** Pause while a holder that VRRP does not hear goes on serving. */
+    readonly intervalMs: number;
+    /** Silent ones in a row that make it down: at a takeover, and when it was seen serving before. */
+    readonly takeoverFall: number;
+    readonly fall: number;
+  };
   /** Deadline of one API call: what has no answer by then has an unknown outcome. */
   readonly callMs: number;
   /** How old DescribeAddresses' answer may be when it is given: EC2 is eventually consistent. */
@@ -85,7 +89,8 @@ export interface Observation {
 export interface ProbeResult {
   /**
    * The service, asked through the address itself as a client would. `silent`: no answer in time.
-   * `unknown`: this host's own way out does not work (a reference does not answer either).
+   * `unknown`: nothing was learned, because this host was late itself or its own way out does not
+   * work (a reference does not answer either).
    */
   readonly service: "serves" | "refused" | "silent" | "unknown";
   /**
@@ -172,7 +177,7 @@ export type ControllerAction =
 export interface View {
   readonly holder: Holder | null;
   readonly associationId: string | null;
-  /** When its call began: it tells nothing of later times. */
+  /** When its call began: it says nothing of later times. */
   readonly askedAt: number;
 }
 
@@ -182,7 +187,7 @@ export interface Bucket {
 }
 
 /**
- * Whether to take the address from its holder. `wait`: not known yet. `serving`: clients are being
+ * Whether to take the address from its holder. `wait`: it must be asked again at once. `serving`: clients are being
  * served meanwhile, so that nothing is lost by looking twice.
  */
 export interface Verdict {
