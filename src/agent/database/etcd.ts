@@ -3,6 +3,7 @@
  * certificate. What a survivor needs of it: one linearizable read, one compare-and-set, one revocation.
  */
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
 import { z } from "zod";
 import type { EtcdView, GateRecord } from "../../core/decide/lease/types.ts";
@@ -44,6 +45,10 @@ const recordSchema = z.object({
 });
 type KeyValue = z.output<typeof keyValue>;
 
+const range = (key: string, end?: string): object => ({
+  request_range: { key: base64(key), ...(end === undefined ? {} : { range_end: base64(end) }) },
+});
+
 export class Etcd {
   readonly #settings: EtcdSettings;
   readonly #pools: readonly Pool[];
@@ -67,9 +72,6 @@ export class Etcd {
   /** Leader key and gate records in one linearizable read. @throws HoldfastError when no quorum answers */
   async read(): Promise<EtcdView> {
     const { leaderKey, recordPrefix } = this.#settings;
-    const range = (key: string, end?: string): object => ({
-      request_range: { key: base64(key), ...(end === undefined ? {} : { range_end: base64(end) }) },
-    });
     const answer = await this.#ask("kv/txn", readAnswer, {
       success: [range(leaderKey), range(recordPrefix, prefixEnd(recordPrefix))],
     });
@@ -127,44 +129,25 @@ export class Etcd {
   }
 
   /**
-   * Asks one endpoint, and the next beside it whenever an answer is slow or an error: with a write asked
-   * twice, the second finds its comparison failed, which its caller looks into by reading.
+   * Asks the endpoint that answered last, and another beside it for each `HEDGE_MS` without an answer. Of a
+   * write that was asked twice the second finds its comparison failed, which its caller clears up by a read.
    */
   async #ask<T>(path: string, schema: z.ZodType<T>, body: object): Promise<T> {
-    const pools = this.#pools;
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(), this.#settings.requestMs);
-    const problems: string[] = [];
-    const hedge = path === "kv/txn" && "compare" in body ? this.#settings.requestMs / 2 : HEDGE_MS;
+    const first = this.#good;
+    const attempts = this.#pools.map(async (_, order) => {
+      await sleep(order * HEDGE_MS, undefined, { signal: end.signal });
+      const index = (first + order) % this.#pools.length;
+      const answer = schema.parse(await post(this.#pools[index], path, body, end.signal));
+      this.#good = index;
+      return answer;
+    });
     try {
-      return await new Promise<T>((resolve, reject) => {
-        let asked = 0;
-        let answered = 0;
-        const askNext = (): void => {
-          if (asked === pools.length || end.signal.aborted) return;
-          const index = (this.#good + asked++) % pools.length;
-          const pool = pools[index];
-          if (pool === undefined) return;
-          const later = setTimeout(askNext, hedge);
-          end.signal.addEventListener("abort", () => clearTimeout(later));
-          post(pool, path, body, end.signal).then(
-            (answer) => {
-              this.#good = index;
-              const parsed = schema.safeParse(answer);
-              if (parsed.success) resolve(parsed.data);
-              else reject(new HoldfastError(`etcd ${path}: unexpected answer: ${parsed.error.message}`));
-            },
-            (error: Error) => {
-              problems.push(`${this.#settings.endpoints[index]}: ${error.message}`);
-              clearTimeout(later);
-              if (++answered === pools.length) reject(noAnswer(path, problems));
-              else askNext();
-            },
-          );
-        };
-        end.signal.addEventListener("abort", () => reject(noAnswer(path, problems)));
-        askNext();
-      });
+      return await Promise.any(attempts);
+    } catch (error) {
+      const problems = new Set((error as AggregateError).errors.map(({ message }: Error) => message));
+      throw new HoldfastError(`etcd does not answer: ${[...problems].join("; ")}`);
     } finally {
       clearTimeout(timer);
       end.abort();
@@ -172,13 +155,16 @@ export class Etcd {
   }
 }
 
-const noAnswer = (path: string, problems: readonly string[]): HoldfastError =>
-  new HoldfastError(`etcd ${path}: no answer in time${problems.map((problem) => `; ${problem}`).join("")}`);
-
 /** Code of gRPC: what was asked for does not exist. */
 const NOT_FOUND = 5;
 
-async function post(pool: Pool, path: string, body: object, signal: AbortSignal): Promise<unknown> {
+async function post(
+  pool: Pool | undefined,
+  path: string,
+  body: object,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (pool === undefined) throw new Error("no endpoint");
   const { statusCode, body: answer } = await pool.request({
     method: "POST",
     path: `/v3/${path}`,
@@ -190,15 +176,21 @@ async function post(pool: Pool, path: string, body: object, signal: AbortSignal)
   throw new HoldfastError(`status ${statusCode}: ${json.error ?? ""}`);
 }
 
+/** A file that `holdfast up` writes. @throws HoldfastError */
+export const readOwn = (path: string): Promise<string> =>
+  readFile(path, "utf8").catch((error: Error) => {
+    throw new HoldfastError(`cannot read ${path}: ${error.message}`, { fix: "run `holdfast up`" });
+  });
+
 async function connectionPools({ endpoints, tls, requestMs }: EtcdSettings): Promise<Pool[]> {
-  const read = (path: string): Promise<string> =>
-    readFile(path, "utf8").catch((error: Error) => {
-      throw new HoldfastError(`cannot read ${path}: ${error.message}`, { fix: "run `holdfast up`" });
-    });
   const secure =
     tls === null
       ? {}
-      : { ca: await read(tls.ca), cert: await read(tls.certificate), key: await read(tls.key) };
+      : {
+          ca: await readOwn(tls.ca),
+          cert: await readOwn(tls.certificate),
+          key: await readOwn(tls.key),
+        };
   return endpoints.map(
     (endpoint) =>
       new Pool(endpoint, {

@@ -27,7 +27,7 @@ except TimeoutError: print("silent")`;
   return run("python3", "-c", script).trim();
 }
 
-describe.runIf(possible)("gate", { timeout: 60_000 }, () => {
+describe.runIf(possible)("gate", { timeout: 120_000 }, () => {
   let directory: string;
   let gate: Gate;
   let clock: () => number;
@@ -60,13 +60,13 @@ time.sleep(60)`;
       exec: inside,
     });
     await gate.start();
-  });
+  }, 60_000);
   afterEach(async () => {
     await gate.stop();
     execFileSync("sh", ["-c", `kill $(cat ${listener})`]);
     execFileSync("ip", ["netns", "delete", namespace]);
     await rm(directory, { recursive: true });
-  });
+  }, 60_000);
 
   it("is open while told so, closes by itself, and is gone when removed", async () => {
     expect(await gate.armed()).toBe(false);

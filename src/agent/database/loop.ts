@@ -16,9 +16,9 @@ import type { Gate } from "./gate.ts";
 import type { Peers } from "./peers.ts";
 
 export interface LoopParts {
-  readonly gate: Gate;
-  readonly etcd: Etcd;
-  readonly peers: Peers;
+  readonly gate: Pick<Gate, "open" | "close" | "remove" | "block" | "unblock">;
+  readonly etcd: Pick<Etcd, "read" | "writeRecord" | "revoke">;
+  readonly peers: Pick<Peers, "send">;
   readonly reporter: Reporter;
 }
 

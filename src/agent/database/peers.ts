@@ -22,6 +22,7 @@ export class Peers {
   readonly #wire: Wire;
   readonly #port: number;
   readonly #addresses: ReadonlyMap<string, string>;
+  #closed = false;
 
   private constructor(settings: PeersSettings, socket: Socket) {
     const { self, members, port, incarnation, key } = settings;
@@ -66,11 +67,14 @@ export class Peers {
     this.#send(this.#addresses.get(to) ?? "", this.#wire.seal(to, message));
   }
 
+  /** What is sent later is lost: an answer that came late may still make the agent speak. */
   close(): void {
-    this.#socket.close();
+    if (!this.#closed) this.#socket.close();
+    this.#closed = true;
   }
 
   #send(address: string, datagram: Uint8Array): void {
+    if (this.#closed) return;
     this.#socket.send(datagram, this.#port, address, () => undefined);
   }
 }

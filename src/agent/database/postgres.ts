@@ -62,11 +62,14 @@ export class PostgresProbe {
 
   async #query(): Promise<"primary" | "replica"> {
     const client = this.#client ?? (await this.#connect());
-    const { rows } = await client.query<[boolean]>({
+    const { rows } = await client.query<[unknown]>({
       text: "select pg_is_in_recovery()",
       rowMode: "array",
     });
-    return rows[0]?.[0] === false ? "primary" : "replica";
+    const recovers = rows[0]?.[0];
+    // A gate opens by this word: nothing else may pass for it.
+    if (recovers !== true && recovers !== false) throw new Error("no answer to what was asked");
+    return recovers ? "replica" : "primary";
   }
 
   async #connect(): Promise<Client> {

@@ -1,11 +1,10 @@
 /** What a host of the database tier runs, put together: lease, probes, and who may ask. */
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseConfig } from "../../core/engines/agent/config.ts";
 import { gatePorts } from "../../core/engines/agent/gate.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Reporter } from "../../ports.ts";
-import { Etcd } from "./etcd.ts";
+import { Etcd, readOwn } from "./etcd.ts";
 import { Gate } from "./gate.ts";
 import { serveHealth } from "./health.ts";
 import { LeaseLoop, newIncarnation } from "./loop.ts";
@@ -64,9 +63,8 @@ async function runOnce(config: DatabaseConfig, { signal, reporter }: Options): P
     requestMs: REQUEST_MS,
   });
   parts.defer(() => etcd.close());
-  const peers = await Peers.open(
-    { self, members, port: config.heartbeatPort, incarnation, key },
-    (message) => loop.dispatch({ kind: "message", message }),
+  const peers = await Peers.open({ self, members, port: config.heartbeatPort, incarnation, key }, (message) =>
+    loop.dispatch({ kind: "message", message }),
   );
   parts.defer(() => peers.close());
   // Without a wait since the socket was opened: nothing can have been received.
@@ -77,9 +75,7 @@ async function runOnce(config: DatabaseConfig, { signal, reporter }: Options): P
 }
 
 async function readKey(path: string): Promise<string> {
-  const key = await readFile(path, "utf8").catch((error: Error) => {
-    throw new HoldfastError(`cannot read ${path}: ${error.message}`, { fix: "run `holdfast up`" });
-  });
-  if (key.trim().length < 32) throw new HoldfastError(`${path} holds no key`, { fix: "run `holdfast up`" });
-  return key.trim();
+  const key = (await readOwn(path)).trim();
+  if (key.length < 32) throw new HoldfastError(`${path} holds no key`, { fix: "run `holdfast up`" });
+  return key;
 }

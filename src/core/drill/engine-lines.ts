@@ -111,6 +111,16 @@ const systemd: readonly LinePattern[] = [
 ];
 
 const agent: readonly LinePattern[] = [
+  pattern("detect", /^database: (\S+) is silent/, "$1 is silent"),
+  pattern("detect", /^database: PostgreSQL on (\S+) failed/, "PostgreSQL on $1 failed: hands over"),
+  pattern("decide", /^database: a majority declared (\S+) dead/, "a majority declared $1 dead"),
+  pattern("decide", /^database: (\S+) is fenced/, "$1 is fenced"),
+  pattern("act", /^database: gate closed on (\S+)/, "gate closed"),
+  pattern("act", /^database: revoked the leader lease of (\S+)/, "revoked the leader lease of $1"),
+  pattern("act", /^database: plain Patroni on (\S+)/, "plain Patroni: the gate is gone"),
+  pattern("recovered", /^database: gate open on (\S+)/, "gate open"),
+  pattern("recovered", /^database: (\S+) is heard again/, "$1 is heard again"),
+  pattern("recovered", /^database: fast failover is on/, "fast failover is on"),
   pattern("decide", /^HAProxy does not serve/, "HAProxy does not serve: gives the address away"),
   pattern("act", /^keepalived is dead and stays dead/, "keepalived is dead: removes its address"),
   pattern("recovered", /^HAProxy serves/, "HAProxy serves: may hold the address"),
