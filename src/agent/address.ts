@@ -22,7 +22,7 @@ import { listeningPort } from "./listening.ts";
 import { answerPeers, type PeerAnswer } from "./peer.ts";
 import { probeHolder } from "./probe-holder.ts";
 import { resolvePeers } from "./resolve-peers.ts";
-import { VrrpRole } from "./vrrp.ts";
+import { VrrpRole, type RoleSource } from "./vrrp.ts";
 
 const defaultPorts = [443, 80];
 const SETTLE_LOOK_MS = 500;
@@ -32,6 +32,8 @@ export interface AddressParts {
   readonly identity: InstanceIdentity;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
+  /** Default: keepalived's. */
+  readonly roles?: (onRole: () => void) => RoleSource;
 }
 
 type Event = ControllerEvent extends infer E
@@ -48,7 +50,7 @@ export class AddressLoop {
   readonly #config: AddressConfig;
   readonly #parts: AddressParts;
   readonly #settings: ControllerSettings;
-  readonly #vrrp: VrrpRole;
+  readonly #vrrp: RoleSource;
   readonly #status: AddressStatus;
   /** Public addresses by allocation id, learned from descriptions: what the holder is asked through. */
   readonly #publicIps = new Map<string, string>();
@@ -65,13 +67,9 @@ export class AddressLoop {
     this.#state = initialState(this.#settings, performance.now());
     this.#peers = config.peers.flatMap(({ address }) => address ?? []);
     this.#status = new AddressStatus(config.statusFile, parts.reporter);
-    this.#vrrp = new VrrpRole({
-      ...config.vrrp,
-      fifo: config.vrrp.fifo,
-      notifyFifo: config.notifyFifo,
-      reporter: parts.reporter,
-      onRole: () => void this.#observed(),
-    });
+    const onRole = (): void => void this.#observed();
+    const { reporter, roles = (onRole) => keepalivedRole(config, reporter, onRole) } = parts;
+    this.#vrrp = roles(onRole);
   }
 
   /** Runs until `signal` aborts, or until this host has had nothing to do for `settledMs`. */
@@ -264,6 +262,11 @@ export class AddressLoop {
     const publicIp = this.#publicIps.get(allocationId);
     return publicIp === undefined ? allocationId : `${publicIp} (${allocationId})`;
   }
+}
+
+function keepalivedRole(config: AddressConfig, reporter: Reporter, onRole: () => void): RoleSource {
+  const { vrrp, notifyFifo } = config;
+  return new VrrpRole({ instance: vrrp.instance, fifo: vrrp.fifo, notifyFifo, reporter, onRole });
 }
 
 const holderName = (holder: Holder | null): string =>

@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile, unlink } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink, unlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { firstInstance, stateInDump, type VrrpState } from "../core/engines/keepalived/state.ts";
 
@@ -12,10 +12,18 @@ export async function keepalivedPid(): Promise<number | null> {
   const parents = new Map<number, number>();
   for (const entry of await readdir("/proc")) {
     const parent = /^\d+$/.test(entry) ? await parentOfKeepalived(Number(entry)) : null;
-    if (parent !== null) parents.set(Number(entry), parent);
+    if (parent !== null && (await sharesNetwork(entry))) parents.set(Number(entry), parent);
   }
   for (const [pid, parent] of parents) if (!parents.has(parent)) return pid;
   return null;
+}
+
+/** A container of this host may run a keepalived of its own: it is seen in /proc and is not this host's. */
+async function sharesNetwork(pid: string): Promise<boolean> {
+  const own = await readlink("/proc/self/ns/net");
+  const other = await readlink(`/proc/${pid}/ns/net`).catch(() => null);
+  // Not readable without root: then nothing else about it is, and whoever asks is told so.
+  return other === null || other === own;
 }
 
 /** Whether this process is a keepalived that lives. */

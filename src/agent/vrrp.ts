@@ -21,8 +21,18 @@ interface VrrpOptions {
   /** nginx-ha-notify's: keepalived starts one for each change and they may overtake each other. */
   readonly notifyFifo: string;
   readonly reporter: Reporter;
-  /** The role as it is now, on every change and whenever it was looked up. */
-  readonly onRole: (role: Role) => void;
+  /** On every change and whenever the role was looked up. */
+  readonly onRole: () => void;
+}
+
+export interface RoleSource {
+  readonly role: Role;
+  /** Whether keepalived was there when last looked for. */
+  readonly keepalivedLives: boolean;
+  /** Looks, and tells by `onRole`. */
+  look(): Promise<unknown>;
+  /** Follows changes until `signal` aborts. */
+  follow(signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -30,7 +40,7 @@ interface VrrpOptions {
  * word for truth. A notification says that something changed; where its order is not certain, and after
  * each (re)attachment, keepalived is asked.
  */
-export class VrrpRole {
+export class VrrpRole implements RoleSource {
   readonly #options: VrrpOptions;
   #role: Role = "unknown";
   #pid: number | null = null;
@@ -70,7 +80,7 @@ export class VrrpRole {
   async look(): Promise<Role> {
     const lives = this.#pid !== null && (await isKeepalived(this.#pid));
     if (!lives || performance.now() - this.#askedAt > ASK_MS) return this.ask();
-    this.#options.onRole(this.#role);
+    this.#options.onRole();
     return this.#role;
   }
 
@@ -101,7 +111,7 @@ export class VrrpRole {
       // A notification on the way may be older or newer than the answer: then it is asked once more.
       if (seen === this.#notifications) break;
     }
-    this.#options.onRole(this.#role);
+    this.#options.onRole();
     return this.#role;
   }
 
@@ -113,7 +123,7 @@ export class VrrpRole {
     this.#notifications += 1;
     if (inOrder) {
       this.#role = roles[notification.state];
-      this.#options.onRole(this.#role);
+      this.#options.onRole();
     } else this.#askInBackground();
   }
 

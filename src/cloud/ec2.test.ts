@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { ec2Error, scriptedAws, type ScriptedAws } from "../../test/support/scripted-aws.ts";
+import { isSignedWith, parseAuthorization } from "../hosts/lab/ec2/sigv4.ts";
 import type { AwsError } from "./aws-error.ts";
 import { WarmCredentials, type Credentials } from "./credentials.ts";
 import { Ec2 } from "./ec2.ts";
@@ -81,6 +82,14 @@ it("signs, and keeps the secret to itself", async () => {
   );
   expect(headers?.["x-amz-security-token"]).toBe("token1");
   expect(JSON.stringify(headers)).not.toContain("secret");
+  // The lab's endpoint verifies by AWS's specification, independently of the library that signs.
+  const [call] = aws.calls;
+  const authorization = parseAuthorization(headers?.authorization ?? "");
+  if (call === undefined || authorization === undefined) throw new Error("nothing was signed");
+  const { method, path: target, body } = call;
+  const request = { method, target, body, headers: call.headers as Record<string, string> };
+  expect(isSignedWith("secret", request, authorization)).toBe(true);
+  expect(isSignedWith("Secret", request, authorization)).toBe(false);
 });
 
 it("keeps its connections", async () => {

@@ -6,6 +6,7 @@ export interface ScriptedCall {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingMessage["headers"];
+  readonly body: Buffer;
   readonly parameters: URLSearchParams;
   /** Which connection it came on, counted from 1. */
   readonly connection: number;
@@ -32,6 +33,7 @@ export async function scriptedAws(script: Script): Promise<ScriptedAws> {
         method: request.method ?? "",
         path: request.url ?? "",
         headers: request.headers,
+        body: Buffer.concat(parts),
         parameters: new URLSearchParams(Buffer.concat(parts).toString()),
         connection: numbers.get(request.socket) ?? 0,
       };
