@@ -12,6 +12,7 @@ import { run as loadgen } from "./loadgen.ts";
 import { run as plan, usage as planUsage } from "./plan.ts";
 import { run as render, usage as renderUsage } from "./render.ts";
 import { run as status, usage as statusUsage } from "./status.ts";
+import { run as switchover, usage as switchoverUsage } from "./switchover.ts";
 import { run as up, usage as upUsage } from "./up.ts";
 
 interface Entry {
@@ -50,6 +51,16 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     {
       run: drill,
       help: { usage: drillUsage, summary: "break something under load and measure what clients see" },
+    },
+  ],
+  [
+    "switchover",
+    {
+      run: switchover,
+      help: {
+        usage: switchoverUsage,
+        summary: "move the clients' address to the host that stands by, gracefully",
+      },
     },
   ],
   [
