@@ -1,0 +1,60 @@
+/** What both benches do: each fault so often on each side, one side after the other. */
+import { parseArgs } from "node:util";
+import { faults, measure, type Side } from "./side.ts";
+import { printTable, type Row } from "./table.ts";
+
+export interface BenchOptions {
+  readonly runs: number;
+  readonly faults: readonly string[];
+  readonly split: number;
+}
+
+/** `--runs 20 --faults host-power-off,proxy-crash --split 300` (s) */
+export function benchOptions(known: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: "string", default: "20" },
+      faults: { type: "string", default: known.join(",") },
+      split: { type: "string", default: "5m" },
+    },
+  });
+  const names = values.faults.split(",");
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`no fault ${unknown}; there are ${known.join(", ")}`);
+  const [, number = "300", unit = "s"] = /^(\d+)(s|m)?$/.exec(values.split) ?? [];
+  return { runs: Number(values.runs), faults: names, split: Number(number) * (unit === "m" ? 60 : 1) };
+}
+
+export const faultNames = Object.keys(faults);
+
+/** @param before called before a side's turn: to make it the one that has the address, where there is only one */
+export async function compare(
+  title: string,
+  sides: readonly Side[],
+  options: BenchOptions,
+  before: (side: Side) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const rows: Row[] = [];
+  for (const fault of options.faults) {
+    const results = sides.map((side) => ({
+      side,
+      outages: [] as number[],
+      failed: [] as number[],
+      moved: 0,
+    }));
+    for (let run = 1; run <= options.runs; run++) {
+      for (const result of results) {
+        await before(result.side);
+        const { outageMs, failed, moved } = await measure(result.side, fault);
+        result.outages.push(outageMs);
+        result.failed.push(failed);
+        if (moved) result.moved++;
+        console.error(
+          `${fault} ${run}/${options.runs} ${result.side.name}: ${Math.round(outageMs)} ms, ${failed} failed${moved ? ", moved" : ""}`,
+        );
+      }
+    }
+    rows.push(...results.map(({ side, ...row }) => ({ fault, side: side.name, ...row })));
+  }
+  printTable(title, rows);
+}
