@@ -110,10 +110,13 @@ async function incapable(fault: Fault, context: FaultContext): Promise<string | 
   }
 }
 
-/** While a total fault lasts nobody can recover: the objective counts from healing. */
+/**
+ * While a total fault lasts nobody can recover: the objective counts from healing. And a busy connection sends
+ * again only after twice the wait before (RFC 6298 5.5), so it may notice the healing as long again after it.
+ */
 function objectives(topology: Topology, fault: Fault, { inject, heal }: Marks): Objectives {
   const promised = { ...objectivesOf(topology, fault.tier), ...fault.objectives };
-  const lasted = fault.total === true ? Math.ceil(heal - inject) : 0;
+  const lasted = fault.total === true ? 2 * Math.ceil(heal - inject) : 0;
   return { ...promised, recoveryTimeMs: promised.recoveryTimeMs + lasted };
 }
 

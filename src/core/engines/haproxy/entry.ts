@@ -8,6 +8,7 @@ export function entrySections(topology: ServiceTopology, host: string): string[]
     ...(topology.entry.ports.http === null ? [] : [redirectSection(topology, topology.entry.ports.http)]),
     frontendSection(topology),
     poolSection(topology),
+    lastResortSection(topology),
     ...(topology.entry.affinity === "source" ? [peersSection(topology, host)] : []),
   ];
 }
@@ -53,6 +54,8 @@ function frontendSection(topology: ServiceTopology): string {
     "",
     "# a request that was sent may have been carried out: only idempotent ones are sent again (RFC 9110 9.2.2)",
     "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
+    "# checks that fail on every host at once tell of overload, or of the checks: better a slow answer than a sure 503",
+    "use_backend app_last_resort if { nbsrv(app) eq 0 }",
     "default_backend app",
   ]);
 }
@@ -101,10 +104,28 @@ function poolSection(topology: ServiceTopology): string {
   ]);
 }
 
+/** While no app host passes its checks: each is tried all the same. */
+function lastResortSection(topology: ServiceTopology): string {
+  const { hosts, port } = topology.app;
+  return section("backend app_last_resort", [
+    "mode http",
+    "balance roundrobin",
+    "retries 1",
+    "option redispatch 1",
+    "timeout server 35s",
+    "timeout tunnel 1h",
+    `default-server ssl verify required ca-file ${haproxyFiles.ca}`,
+    ...hosts.map((name) => `server ${name} ${addressOf(topology, name)}:${port} ${identityOf(name)}`),
+  ]);
+}
+
+/** How HAProxy knows that it talks to this host: by the name in its certificate. */
+const identityOf = (name: string): string => `sni str(${name}) verifyhost ${name} tcp-ut 1s`;
+
 /** tcp-ut stands on each line: HAProxy 2.6 does not take it over from default-server. */
 function serverLine(topology: ServiceTopology, name: string, port: number): string {
   const cookie = topology.entry.affinity === "cookie" ? ` cookie ${name}` : "";
-  return `server ${name} ${addressOf(topology, name)}:${port} sni str(${name}) check-sni ${name} verifyhost ${name} tcp-ut 1s${cookie}`;
+  return `server ${name} ${addressOf(topology, name)}:${port} ${identityOf(name)} check-sni ${name}${cookie}`;
 }
 
 /** Once a check or a request has failed, the next check decides quickly. */
