@@ -19,6 +19,8 @@ import { applyNeighbours, applyRules } from "./router.ts";
 
 /** Calls that are remembered for the control socket. */
 const keptCalls = 10_000;
+/** Idle connections stay open this long: callers may keep theirs warm, and must expect them to end. */
+const http = { keepAliveTimeout: 60_000 };
 /** More than any request of these actions has. */
 const maxBodyBytes = 65_536;
 
@@ -30,12 +32,12 @@ export async function runEc2(file: string, io: { reporter: Reporter; signal: Abo
   const servers: Server[] = [];
   try {
     await endpoint.route();
-    servers.push(await listen(createServer(endpoint.metadata), { host: metadataAddress, port: 80 }));
-    servers.push(await listen(createServer(endpoint.api), { host: apiAddress, port: 80 }));
+    servers.push(await listen(createServer(http, endpoint.metadata), { host: metadataAddress, port: 80 }));
+    servers.push(await listen(createServer(http, endpoint.api), { host: apiAddress, port: 80 }));
     if (config.tls !== undefined) {
       const [cert, key] = await Promise.all([readFile(config.tls.certificate), readFile(config.tls.key)]);
       servers.push(
-        await listen(createTlsServer({ cert, key }, endpoint.api), { host: apiAddress, port: 443 }),
+        await listen(createTlsServer({ ...http, cert, key }, endpoint.api), { host: apiAddress, port: 443 }),
       );
     }
     const socket = join(directory, "control.sock");
