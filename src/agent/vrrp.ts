@@ -46,6 +46,7 @@ export class VrrpRole implements RoleSource {
   #pid: number | null = null;
   #notifications = 0;
   #askedAt = -Infinity;
+  #said: VrrpState | null = null;
   #asking: Promise<Role> | null = null;
   #next: Promise<Role> | null = null;
   constructor(options: VrrpOptions) {
@@ -105,9 +106,11 @@ export class VrrpRole implements RoleSource {
       const state = pid === null ? "STOP" : await askKeepalived(pid, this.#options.instance);
       const restarted = pid !== this.#pid;
       this.#pid = pid;
-      // It does not answer now: what it said last still stands, unless it is another process by now.
-      if (state === null && !restarted) break;
-      this.#role = state === null ? "unknown" : roles[state];
+      if (state !== null) this.#role = roles[state];
+      // It does not answer now, or (another version) never does: what it notified of last stands.
+      else if (this.#said !== null) this.#role = roles[this.#said];
+      else if (restarted) this.#role = "unknown";
+      if (pid === null) this.#said = null;
       // A notification on the way may be older or newer than the answer: then it is asked once more.
       if (seen === this.#notifications) break;
     }
@@ -121,6 +124,7 @@ export class VrrpRole implements RoleSource {
     if (notification === null || notification.type !== "INSTANCE") return;
     if (instance !== "" && notification.name !== instance) return;
     this.#notifications += 1;
+    this.#said = notification.state;
     if (inOrder) {
       this.#role = roles[notification.state];
       this.#options.onRole();
