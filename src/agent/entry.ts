@@ -8,7 +8,7 @@ import {
 } from "../core/decide/health.ts";
 import type { EntryConfig } from "../core/engines/agent/config.ts";
 import { readIfExists, writeFileAtomic } from "../lib/atomic.ts";
-import { execOk } from "../lib/exec.ts";
+import { exec, execOk } from "../lib/exec.ts";
 import type { Reporter } from "../ports.ts";
 import { probeHttp } from "./probe.ts";
 import { livingProcess } from "./process.ts";
@@ -26,7 +26,7 @@ export async function runEntryLoop(
   { signal, reporter }: { readonly signal: AbortSignal; readonly reporter: Reporter },
 ): Promise<void> {
   const settings = { ...config.probe, deadAfterMs: config.keepalived.deadAfterMs };
-  const alive = { keepalived: livingProcess("keepalived"), proxy: livingProcess(config.probe.process) };
+  const alive = { keepalived: livingProcess("keepalived"), proxy: isComingBack(config.probe.unit) };
   let state: HealthState | null = null;
   let lastError = "";
   while (!signal.aborted) {
@@ -44,7 +44,7 @@ export async function runEntryLoop(
       lastError = message;
     }
     // A proxy that is gone is asked for again and again: the address waits for the answer.
-    const isAwaited = state?.verdict === "healthy" && state.deafSince !== null;
+    const isAwaited = state?.verdict === "healthy" && state.startingSince !== null;
     const interval = isAwaited ? GONE_INTERVAL_MS : config.probe.intervalMs;
     const left = interval - (performance.now() - start);
     await sleep(Math.max(GONE_INTERVAL_MS, left), undefined, { signal }).catch(() => undefined);
@@ -69,6 +69,18 @@ async function observe(
   const proxy = answer !== "refused" ? answer : (await alive.proxy()) ? "starting" : "gone";
   return { proxy, healthFile, keepalived: keepalived ? "alive" : "dead", addressHeld: addressHeld(config) };
 }
+
+/**
+ * Whether systemd is about to start the unit (again). Asking also wakes systemd up, which otherwise lets a
+ * restart that is due wait for up to 250 ms, to do several things at once.
+ */
+const isComingBack = (unit: string): Question => {
+  const argv = ["systemctl", "is-active", unit];
+  return async () => {
+    const { stdout } = await exec(argv, { timeoutMs: 1000 }).catch(() => ({ stdout: "" }));
+    return !["", "failed", "inactive", "unknown"].includes(stdout.trim());
+  };
+};
 
 async function readHealthFile(path: string): Promise<HealthObservation["healthFile"]> {
   // What cannot be read is written anew, and that error tells what is wrong.

@@ -69,14 +69,10 @@ export async function switchOverEntry(
 }
 
 async function drained(topology: Topology, from: Host, to: Host): Promise<number> {
-  const link = await run(
-    to,
-    `cat /sys/class/net/${topology.network.interface}/address`,
-    "read its link address",
-  );
+  const link = { own: await linkAddress(topology, from), other: await linkAddress(topology, to) };
   const parts: readonly [Host, HandoverPart][] = [
     [to, receive(topology)],
-    [from, pass(topology, link.trim())],
+    [from, pass(topology, link)],
   ];
   try {
     for (const [host, part] of parts) await run(host, part.begin, "prepare the handover");
@@ -89,6 +85,10 @@ async function drained(topology: Topology, from: Host, to: Host): Promise<number
     for (const [host, part] of parts.toReversed())
       await host.run(["sh", "-c", part.end]).catch(() => undefined);
   }
+}
+
+async function linkAddress({ network }: Topology, host: Host): Promise<string> {
+  return (await run(host, `cat /sys/class/net/${network.interface}/address`, "read its link address")).trim();
 }
 
 /** @returns how many connections were left after the time that they have */

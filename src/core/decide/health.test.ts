@@ -2,7 +2,7 @@ import { array, assert, boolean, constantFrom, property, record } from "fast-che
 import { describe, expect, it } from "vitest";
 import { stepHealth, type HealthObservation, type HealthState } from "./health.ts";
 
-const settings = { fall: 3, rise: 2, respawnMs: 150, startMs: 400, deadAfterMs: 900 };
+const settings = { fall: 3, rise: 2, startMs: 300, deadAfterMs: 900 };
 const calm: HealthObservation = {
   proxy: "serving",
   healthFile: "healthy",
@@ -35,12 +35,11 @@ const verdicts = (events: Parameters<typeof run>[0], start?: HealthObservation) 
   run(events, start).map((turn) => turn.verdict);
 
 describe("the verdict", () => {
-  it("gives a proxy that is gone the time to be started again, then falls, and rises after two answers", () => {
+  it("falls at once when the proxy is gone, and rises after two answers", () => {
     const gone = { proxy: "gone" } as const;
-    expect(verdicts([{}, gone, gone, {}, gone, gone])).toEqual(Array.from({ length: 6 }, () => "healthy"));
-    expect(verdicts([gone, gone, gone, {}, gone, {}, {}])).toEqual([
+    expect(verdicts([{}, gone, gone, {}, gone, {}, {}])).toEqual([
       "healthy",
-      "healthy",
+      "fault",
       "fault",
       "fault",
       "fault",
@@ -48,11 +47,13 @@ describe("the verdict", () => {
       "healthy",
     ]);
   });
-  it("gives a new process longer, until it listens", () => {
-    const [gone, starting] = [{ proxy: "gone" } as const, { proxy: "starting" } as const];
-    expect(verdicts([gone, starting, starting, starting, {}]).at(-2)).toBe("healthy");
-    expect(verdicts([gone, starting, starting, starting, starting]).at(-1)).toBe("fault");
-    expect(verdicts([gone, gone, starting, gone]).at(-1)).toBe("healthy"); // died again: a new absence
+  it("gives a proxy that is started again its time, then falls", () => {
+    const starting = { proxy: "starting" } as const;
+    expect(verdicts([starting, starting, starting, {}, starting, starting])).toEqual(
+      Array.from({ length: 6 }, () => "healthy"),
+    );
+    expect(verdicts([starting, starting, starting, starting]).at(-1)).toBe("fault");
+    expect(verdicts([starting, { proxy: "gone" }]).at(-1)).toBe("fault");
   });
   it("falls after three silent probes in a row only", () => {
     const failed = { proxy: "failed" } as const;
@@ -144,22 +145,18 @@ describe("under any history", () => {
       property(history, (raw) => {
         const events = raw.map((event) => ({ proxy: event.proxy ?? "serving" }));
         let failedInRow = 0;
-        let goneSince: number | null = null;
-        let deafSince: number | null = null;
+        let startingSince: number | null = null;
         let before = "healthy";
         for (const [index, turn] of run(events).entries()) {
           const proxy = events[index]?.proxy;
           if (proxy === "serving") failedInRow = 0;
           if (proxy === "failed") failedInRow += 1;
-          if (proxy === "gone") goneSince ??= index * 100;
-          else if (proxy !== "unknown") goneSince = null;
-          if (proxy === "gone" || proxy === "starting") deafSince ??= index * 100;
-          else if (proxy !== "unknown") deafSince = null;
-          const stayedGone =
-            (goneSince !== null && index * 100 - goneSince >= settings.respawnMs) ||
-            (deafSince !== null && index * 100 - deafSince >= settings.startMs);
+          if (proxy === "starting") startingSince ??= index * 100;
+          else if (proxy !== "unknown") startingSince = null;
+          const stayedAway =
+            proxy === "gone" || (startingSince !== null && index * 100 - startingSince >= settings.startMs);
           const fell = before === "healthy" && turn.verdict === "fault";
-          expect(!fell || stayedGone || failedInRow >= settings.fall).toBe(true);
+          expect(!fell || stayedAway || failedInRow >= settings.fall).toBe(true);
           before = turn.verdict;
         }
       }),

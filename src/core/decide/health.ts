@@ -10,9 +10,7 @@ export interface HealthSettings {
   /** Unanswered probes in a row that make a fault, and answered ones that end it. */
   readonly fall: number;
   readonly rise: number;
-  /** Milliseconds that a proxy may have no process: systemd starts it again. */
-  readonly respawnMs: number;
-  /** Milliseconds that a process may take until it listens. */
+  /** Milliseconds that a proxy which systemd starts again may take until it listens. */
   readonly startMs: number;
   /** Milliseconds without a keepalived process after which its address is stale. */
   readonly deadAfterMs: number;
@@ -20,9 +18,8 @@ export interface HealthSettings {
 
 export interface HealthObservation {
   /**
-   * `gone`: nobody listens and there is no process; `starting`: nobody listens yet. systemd starts a
-   * crashed proxy again and meanwhile holds the clients' connections, so only one that stays away is a
-   * fault. `failed`: no good answer in
+   * `gone`: nobody listens and systemd does not start it: certain, and a fault at once. `starting`: it
+   * crashed and is started again, while systemd holds the clients' connections. `failed`: no good answer in
    * time. `unknown`: the prober itself was late, so nothing was learned.
    */
   readonly proxy: "serving" | "gone" | "starting" | "failed" | "unknown";
@@ -36,9 +33,8 @@ export interface HealthState {
   readonly verdict: "healthy" | "fault";
   /** Conclusive probes in a row that speak against the verdict. */
   readonly against: number;
-  /** Since when nobody listens, and since when there is no process either; null when that is not so. */
-  readonly deafSince: number | null;
-  readonly goneSince: number | null;
+  /** Since when it is starting, in ms of the caller's clock; null when it is not. */
+  readonly startingSince: number | null;
   /** When keepalived was first seen dead, in ms of the caller's clock; null while it is alive. */
   readonly keepalivedDeadSince: number | null;
 }
@@ -72,10 +68,10 @@ export function stepHealth(
 
 function initialState(observed: HealthObservation): HealthState {
   const verdict = observed.healthFile === "fault" ? "fault" : "healthy";
-  return { verdict, against: 0, deafSince: null, goneSince: null, keepalivedDeadSince: null };
+  return { verdict, against: 0, startingSince: null, keepalivedDeadSince: null };
 }
 
-type Judged = Pick<HealthState, "verdict" | "against" | "deafSince" | "goneSince">;
+type Judged = Pick<HealthState, "verdict" | "against" | "startingSince">;
 
 function judge(
   settings: HealthSettings,
@@ -85,28 +81,13 @@ function judge(
 ): Judged {
   const { verdict, against } = state;
   if (proxy === "unknown") return state;
-  const deaf = proxy === "gone" || proxy === "starting";
-  const since = {
-    deafSince: deaf ? (state.deafSince ?? now) : null,
-    goneSince: proxy === "gone" ? (state.goneSince ?? now) : null,
-  };
+  const startingSince = proxy === "starting" ? (state.startingSince ?? now) : null;
   const serving = proxy === "serving";
-  if (serving === (verdict === "healthy")) return { verdict, against: 0, ...since };
-  if (deaf)
-    return staysAway(settings, since, now)
-      ? { verdict: "fault", against: 0, ...since }
-      : { ...state, ...since };
-  const needed = verdict === "fault" ? settings.rise : settings.fall;
-  if (against + 1 < needed) return { verdict, against: against + 1, ...since };
-  return { verdict: serving ? "healthy" : "fault", against: 0, ...since };
-}
-
-function staysAway(
-  { respawnMs, startMs }: HealthSettings,
-  { deafSince, goneSince }: Pick<HealthState, "deafSince" | "goneSince">,
-  now: number,
-): boolean {
-  return (
-    (goneSince !== null && now - goneSince >= respawnMs) || (deafSince !== null && now - deafSince >= startMs)
-  );
+  if (serving === (verdict === "healthy")) return { verdict, against: 0, startingSince };
+  if (startingSince !== null && now - startingSince < settings.startMs)
+    return { verdict, against, startingSince };
+  const certain = proxy === "gone" || proxy === "starting";
+  const needed = verdict === "fault" ? settings.rise : certain ? 1 : settings.fall;
+  if (against + 1 < needed) return { verdict, against: against + 1, startingSince };
+  return { verdict: serving ? "healthy" : "fault", against: 0, startingSince };
 }

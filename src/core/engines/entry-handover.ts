@@ -35,8 +35,14 @@ ip address replace ${address} dev lo`,
   );
 }
 
-/** On the host that holds the address: new connections go to `linkAddress`. */
-export function pass(topology: Topology, linkAddress: string): HandoverPart {
+/**
+ * On the host that holds the address: new connections go to the other one. Frames carry this host's own
+ * link address as their source, or switches would look for the clients behind it.
+ */
+export function pass(
+  topology: Topology,
+  link: { readonly own: string; readonly other: string },
+): HandoverPart {
   const address = clientAddress(topology);
   const ports = entryListeners(topology)
     .map(({ port }) => port)
@@ -46,7 +52,7 @@ export function pass(topology: Topology, linkAddress: string): HandoverPart {
   chain ingress {
     type filter hook ingress device "${topology.network.interface}" priority 0; policy accept;
     ip daddr ${address} tcp dport { ${ports} } tcp flags & (syn | ack) == syn add @passed { ip saddr . tcp sport . tcp dport }
-    ip daddr ${address} ip saddr . tcp sport . tcp dport @passed ether daddr set ${linkAddress} fwd to "${topology.network.interface}"
+    ip daddr ${address} ip saddr . tcp sport . tcp dport @passed ether saddr set ${link.own} ether daddr set ${link.other} fwd to "${topology.network.interface}"
   }
 }`;
   return guarded(`nft -f - <<'END'\n${rules}\nEND`, `nft delete table ${table} 2>/dev/null`);

@@ -10,11 +10,9 @@ const entrySchema = z.strictObject({
     timeoutMs: milliseconds,
     /** Probes without an answer that make a fault. */
     fall: z.int().min(1),
-    /** Name of the proxy's processes. */
-    process: z.string(),
-    /** How long a proxy that crashed may have no process. */
-    respawnMs: milliseconds,
-    /** How long its new process may take to listen. */
+    /** The proxy's unit: systemd says whether one that is gone comes back. */
+    unit: z.string(),
+    /** How long a proxy that is started again may take to listen. */
     startMs: milliseconds,
     rise: z.int().min(1),
   }),

@@ -9,11 +9,7 @@ import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfigFile } from "./config.ts";
 import { echoPort } from "./echo.ts";
 
-/**
- * systemd has a new process for a proxy that crashed within some 20 ms; on a busy machine that takes twice
- * as long, and loading its configuration 200 ms. Then the address moves.
- */
-const RESPAWN_MS = 60;
+/** A proxy that crashed is back in some 50 ms, on a busy machine in 300. Then the address moves. */
 const START_MS = 1000;
 
 /** Who is master, as the guide's operators know it. */
@@ -81,8 +77,7 @@ function agentConfig(context: RenderContext, host: string): AgentConfigFile {
         timeoutMs: 500,
         fall: 3,
         rise: 2,
-        process: entry.engine,
-        respawnMs: RESPAWN_MS,
+        unit: `${entry.engine}.service`,
         startMs: START_MS,
       },
       healthFile: entryHealthFile,

@@ -92,7 +92,7 @@ StartLimitIntervalSec=0
 ${held === null ? "" : `${held.unit}\n`}
 [Service]
 ${held === null ? "" : `${held.service}\n${inherited(topology, roles)}\n`}Restart=always
-RestartSec=${held === null ? "100ms" : "10ms"}
+RestartSec=${held === null ? "100ms" : "0"}
 # among the last to be killed for memory
 OOMScoreAdjust=-500
 # two descriptors for each of at most 8,000 connections, and checks and listeners: it refuses to start with fewer

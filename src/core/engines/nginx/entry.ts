@@ -126,7 +126,7 @@ ExecReload=/bin/kill -HUP $MAINPID
 ExecStop=
 KillSignal=SIGQUIT
 Restart=always
-RestartSec=10ms
+RestartSec=0
 # among the last to be killed for memory
 OOMScoreAdjust=-500
 LimitNOFILE=20000
