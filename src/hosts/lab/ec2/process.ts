@@ -1,8 +1,8 @@
 /** The endpoint as a part of a lab: started with it, ended with it. */
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfExists, writeFileAtomic } from "../../../lib/atomic.ts";
 import { HoldfastError } from "../../../lib/errors.ts";
@@ -41,7 +41,8 @@ export async function startEc2({ home, network }: Ec2Place, { config, self }: Ec
   const file = join(directory, "config.json");
   const [before, record] = await Promise.all([readIfExists(file), readRecord(directory)]);
   const command = [...self, "lab-ec2", "--config", file];
-  const same = before === content && record?.command.join("\0") === command.join("\0");
+  const program = await digest(self.at(-1) ?? "");
+  const same = before === content && record?.program === program && record.command.join() === command.join();
   if (same && isAlive(record.process)) return;
   await endProcesses(network.lab);
   await writeFileAtomic(file, content);
@@ -49,7 +50,10 @@ export async function startEc2({ home, network }: Ec2Place, { config, self }: Ec
   if ((await readIfExists(seed)) === null) await writeFileAtomic(seed, randomBytes(32).toString("hex"));
   const log = join(directory, "log");
   const started = await launch([...inNamespace(network.lab), ...command], log);
-  await writeFileAtomic(join(directory, "process.json"), JSON.stringify({ process: started, command }));
+  await writeFileAtomic(
+    join(directory, "process.json"),
+    JSON.stringify({ process: started, command, program }),
+  );
   await waitUntilItAnswers(new Ec2Control(home, network.lab), started, log);
 }
 
@@ -63,11 +67,19 @@ export async function stopEc2({ home, lab }: { home: string; lab: string }): Pro
 interface ProcessRecord {
   readonly process: ProcessId;
   readonly command: readonly string[];
+  /** Digest of the CLI that it runs: after an upgrade it is started again. */
+  readonly program: string;
 }
 
 async function readRecord(directory: string): Promise<ProcessRecord | undefined> {
   const text = await readIfExists(join(directory, "process.json"));
   return text === null ? undefined : (JSON.parse(text) as ProcessRecord);
+}
+
+async function digest(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
 }
 
 /** Whatever runs in the router's network: also one whose start was cut before it was recorded. */
