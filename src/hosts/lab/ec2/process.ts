@@ -103,6 +103,9 @@ async function launch(argv: readonly string[], log: string): Promise<ProcessId> 
     const child = spawn(command, args, {
       detached: true, // a session of its own: neither Ctrl-C nor the end of the terminal reaches it
       stdio: ["ignore", output.fd, output.fd],
+      // Nothing of whoever started it: neither a directory held open nor keys in the environment.
+      cwd: "/",
+      env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
     });
     await once(child, "spawn");
     child.unref();

@@ -155,7 +155,7 @@ class Endpoint {
         const body = await bodyOf(request);
         const { method = "", url: target = "" } = request;
         const answer = await handle({ method, target, headers: headersOf(request), body }, sourceOf(request));
-        if (answer === "reset") return void request.socket.resetAndDestroy();
+        if (answer === "reset") return void request.socket.destroy();
         response.writeHead(answer.status, { "content-type": "text/xml;charset=UTF-8", server: "AmazonEC2" });
         return void response.end(answer.body);
       };
