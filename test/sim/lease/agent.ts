@@ -98,10 +98,11 @@ export class Agent {
   #probe(): void {
     const begunAt = this.host.clock();
     const status = this.#status();
+    const upstream = this.#patroni?.postgres.streamsFrom ?? null;
     const { random } = this.#at.world;
     const takes = status === "silent" ? 300 : random.chance(0.01) ? random.between(50, 300) : 2;
     this.process.after(takes, () => {
-      this.#handle({ kind: "postgres", begunAt, status });
+      this.#handle({ kind: "postgres", begunAt, status, upstream });
     });
     if (this.#patroni?.failsafe === true && this.#patroni.process.running && !this.#patroni.process.stopped) {
       this.process.after(2, () => this.#handle({ kind: "failsafe", begunAt }));

@@ -59,8 +59,14 @@ export class Cluster implements AgentWorld, PatroniWorld {
     this.#latest = this.newTimeline(null, 0);
     for (const name of dataHosts) {
       const host = this.network.host(name);
-      const postgres = new Postgres(this.world, this.network, host, this.#latest, (timeline, index) =>
-        this.#acknowledge(timeline, index),
+      const postgres: Postgres = new Postgres(
+        this.world,
+        this.network,
+        host,
+        this.#latest,
+        (timeline, index) => {
+          if (!this.#plain(postgres)) this.#acknowledge(timeline, index);
+        },
       );
       this.databases.push(postgres);
       this.patronis.push(new Patroni(this, postgres));
@@ -140,9 +146,13 @@ export class Cluster implements AgentWorld, PatroniWorld {
     }
   }
 
-  #excused({ host }: Postgres): boolean {
+  #excused(postgres: Postgres): boolean {
     // The kernel's timeout stood still with the machine: what protects here is that nobody acknowledges.
-    if (this.world.now - host.thawedAt < 1000) return true;
+    return this.world.now - postgres.host.thawedAt < 1000 || this.#plain(postgres);
+  }
+
+  /** Patroni alone was away there for longer than it is safe for without a watchdog: not ours to promise. */
+  #plain({ host }: Postgres): boolean {
     return !host.table && this.unsafePatroni.has(host.name);
   }
 
@@ -157,7 +167,10 @@ export class Cluster implements AgentWorld, PatroniWorld {
   /** Everything works: one primary serves, every gate is there and open, nobody is blocked. Null, or why not. */
   unhealthy(): string | null {
     const primaries = this.databases.filter((postgres) => postgres.serves);
-    if (primaries.length !== 1) return `${primaries.length} hosts serve as primary`;
+    if (primaries.length !== 1) {
+      const seen = this.databases.map(({ host, role, state }) => `${host.name} ${state} ${role}`);
+      return `${primaries.length} hosts serve as primary (${seen.join(", ")}; ${this.etcd.leader?.host ?? "nobody"} leads)`;
+    }
     for (const { host, role, works } of this.databases) {
       if (!works) return `PostgreSQL on ${host.name} does not work`;
       if (!host.table || !host.gatePasses) return `the gate of ${host.name} (${role}) is not open`;

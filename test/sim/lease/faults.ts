@@ -45,6 +45,7 @@ const freeze =
     patroniOf(cluster, host)?.postgres.cancelPromotion();
     host.freeze(clockStops);
     return () => {
+      cluster.unsafePatroni.add(host.name);
       host.thaw(cluster.world.random.chance(0.5));
       cluster.gateChanged(host);
     };
@@ -101,6 +102,7 @@ export const faults: Readonly<Record<string, Fault>> = {
     postgres.cancelPromotion();
     postgres.hung = true;
     return () => {
+      cluster.unsafePatroni.add(host.name);
       postgres.hung = false;
       cluster.gateChanged(host);
     };

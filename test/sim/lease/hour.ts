@@ -87,10 +87,13 @@ function settle(cluster: Cluster): void {
   for (const patroni of cluster.patronis) if (!patroni.process.running) patroni.start();
   for (const agent of cluster.agents.values()) agent.start();
   const deadline = world.now + healMs;
-  while (cluster.unhealthy() !== null && world.now < deadline) world.run(world.now + 250);
-  const why = cluster.unhealthy();
-  if (why !== null) throw new Violation(`${healMs / 1000} s after the last heal ${why}, at ${world.now} ms`);
-  const before = cluster.acknowledged;
-  world.run(world.now + 5000);
-  if (cluster.acknowledged === before) throw new Violation(`nothing is acknowledged, at ${world.now} ms`);
+  for (;;) {
+    while (cluster.unhealthy() !== null && world.now < deadline) world.run(world.now + 250);
+    const before = cluster.acknowledged;
+    world.run(world.now + 5000);
+    const why = cluster.unhealthy() ?? (cluster.acknowledged === before ? "nothing is acknowledged" : null);
+    if (why === null) return;
+    if (world.now >= deadline)
+      throw new Violation(`${healMs / 1000} s after the last heal ${why}, at ${world.now} ms`);
+  }
 }

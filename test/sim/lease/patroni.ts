@@ -62,6 +62,7 @@ export class Patroni {
       });
     };
     let done = false;
+    const askedAt = world.now;
     this.process.after(retryMs, () => {
       if (done) return;
       done = true;
@@ -74,7 +75,7 @@ export class Patroni {
       ({ leader, sync }) =>
         this.process.run(() => {
           if (done || epoch !== this.#epoch) return;
-          this.#at.patroniInformed(this);
+          if (world.now - askedAt < retryMs) this.#at.patroniInformed(this);
           const end = (): void => {
             if (done) return;
             done = true;
@@ -134,7 +135,7 @@ export class Patroni {
     if (postgres.state !== "running") return this.#startReplica();
     if (postgres.hung) return;
     if (postgres.role === "primary") postgres.demote();
-    postgres.upstream = leader;
+    postgres.follow(leader);
   }
 
   #race(sync: SyncKey | null, end: () => void): void {

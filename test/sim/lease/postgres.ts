@@ -38,6 +38,7 @@ export class Postgres {
   readonly seenAt = new Map<string, number>();
   #acknowledgedUpTo = 0;
   #promotion = 0;
+  #receivedAt = -Infinity;
 
   constructor(
     world: Simulation,
@@ -66,6 +67,11 @@ export class Postgres {
     return this.writable && this.host.gatePasses;
   }
 
+  /** As pg_stat_wal_receiver shows it, until wal_receiver_timeout. */
+  get streamsFrom(): string | null {
+    return this.role === "replica" && this.#world.now - this.#receivedAt < 5000 ? this.upstream : null;
+  }
+
   demote(): void {
     this.cancelPromotion();
     this.role = "replica";
@@ -90,6 +96,7 @@ export class Postgres {
    */
   startPromotion(fork: () => Timeline, done: () => void): void {
     const promotion = ++this.#promotion;
+    this.upstream = null;
     this.#world.after(this.#world.random.between(50, 1000), () => {
       if (promotion !== this.#promotion || !this.works || this.role === "primary") return;
       this.#promote(fork());
@@ -118,6 +125,12 @@ export class Postgres {
     this.ship();
   }
 
+  follow(leader: string): void {
+    if (this.upstream === leader) return;
+    this.upstream = leader;
+    this.#receivedAt = -Infinity;
+  }
+
   ship(): void {
     if (!this.writable) return;
     const { timeline, length } = this;
@@ -128,6 +141,7 @@ export class Postgres {
 
   receive(from: Postgres, timeline: Timeline, length: number): void {
     if (!this.works || this.role !== "replica" || this.upstream !== from.host.name) return;
+    this.#receivedAt = this.#world.now;
     if (timeline.id < this.timeline.id || (timeline === this.timeline && length < this.length)) return;
     this.timeline = timeline;
     this.length = length;

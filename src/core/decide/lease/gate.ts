@@ -1,5 +1,5 @@
 /** This host's own gate: when it is lost, kept open, loaded and removed. */
-import type { LeaseEvent, PostgresStatus } from "./types.ts";
+import type { LeaseEvent } from "./types.ts";
 import {
   change,
   handsOver,
@@ -76,13 +76,15 @@ export function gateDone(turn: Turn, id: number): void {
   });
 }
 
-export function postgresEvent(turn: Turn, event: Extract<LeaseEvent, { readonly kind: "postgres" }>): void {
+type PostgresEvent = Extract<LeaseEvent, { readonly kind: "postgres" }>;
+
+export function postgresEvent(turn: Turn, event: PostgresEvent): void {
   const { settings, state } = turn;
   const { postgres } = state;
   if (event.begunAt < postgres.begunAt) return;
   const failedBefore = handsOver(turn);
-  change(turn, { postgres: { ...postgres, ...observed(event.status, event.begunAt, postgres.silent) } });
-  if (event.status === "replica") {
+  change(turn, { postgres: { ...postgres, ...observed(event, postgres.silent) } });
+  if (event.status === "replica" && event.upstream !== null) {
     // Whoever is promoted after this has a key with a whole ttl before it.
     provesLead(turn, event.begunAt, event.begunAt + settings.ttlMs - settings.marginMs);
   }
@@ -90,13 +92,12 @@ export function postgresEvent(turn: Turn, event: Extract<LeaseEvent, { readonly 
 }
 
 function observed(
-  status: PostgresStatus,
-  begunAt: number,
+  { status, begunAt, upstream }: PostgresEvent,
   silent: number,
 ): Partial<Turn["state"]["postgres"]> {
   if (status === "silent") return { silent: silent + 1 };
   if (status === "busy") return { silent: 0 };
-  return { status, begunAt, silent: 0 };
+  return { status, upstream, begunAt, silent: 0 };
 }
 
 export function failsafe(turn: Turn, begunAt: number): void {

@@ -50,7 +50,17 @@ function ack(turn: Turn, { from, incarnation, sequence, verdict }: Kind<"ack">):
   if (verdict === "refused") return;
   const start = turn.rules.leaseStart(sentAt, turn.now);
   const { ackedAt } = peerOf(turn.state, from);
-  if (ackedAt === null || start > ackedAt) changePeer(turn, from, { ackedAt: start });
+  if (ackedAt !== null && start <= ackedAt) return;
+  changePeer(turn, from, { ackedAt: start });
+  extendLease(turn);
+}
+
+/** The lease starts where as many as, with this host, make a majority had granted what was sent then. */
+function extendLease(turn: Turn): void {
+  const granted = turn.others.map((name) => peerOf(turn.state, name).ackedAt ?? -Infinity);
+  granted.sort((one, other) => other - one);
+  const start = granted[Math.max(0, majority(turn) - 2)] ?? -Infinity;
+  if (start > turn.state.leaseStart) change(turn, { leaseStart: start });
 }
 
 function question(turn: Turn, { from, about, incarnation, round }: Kind<"question">): void {

@@ -15,7 +15,7 @@ export interface Rules {
   mayGrant(settings: LeaseSettings, state: LeaseState, peer: Peer, now: number): boolean;
   /** Whether the peer is dead to us: nothing we granted can still keep its gate open. */
   mayVote(settings: LeaseSettings, state: LeaseState, peer: Peer, now: number): boolean;
-  /** Whether evidence begun at `since` or later lets this host serve: it leads and is not fenced, or is a replica. */
+  /** Whether evidence begun at `since` or later lets this host serve: it leads and is not fenced, or follows the leader. */
   mayServe(settings: LeaseSettings, state: LeaseState, since: number): boolean;
   /** Whether the leader `host` may be fenced: its gate was closed at a moment after its record was read. */
   mayFence(settings: LeaseSettings, view: Viewed, host: string, peer: Peer, now: number): boolean;
@@ -52,7 +52,10 @@ export const rules: Rules = {
   mayServe(settings, { postgres, view }, since) {
     if (view === null || view.begunAt < since || postgres.begunAt < since) return false;
     const { leader, records } = view.etcd;
-    if (leader?.host !== settings.self) return postgres.status === "replica";
+    if (leader?.host !== settings.self) {
+      // One that follows nobody may be about to end its recovery, by an order from before it was fenced.
+      return postgres.status === "replica" && leader !== null && postgres.upstream === leader.host;
+    }
     const record = records[settings.self];
     if (record?.state === "fenced" && record.lease === leader.lease) return false;
     return postgres.status === "primary" || postgres.status === "replica";

@@ -39,7 +39,8 @@ export function leaseSettings(
     // Patroni's slowest loop seen was 17.1 s of its ttl.
     failsafeMs: 2500,
     hungAfter: 3,
-    stuckMs: 3000,
+    // Longer than agents that were all restarted at once need: their promises, and a read and a write.
+    stuckMs: 5000,
     // Longer than Patroni's ttl: by then plain Patroni has decided whatever it had to.
     releaseMs: 30_000,
     leaveMs: 10_000,

@@ -45,6 +45,7 @@ export function startLease(
     peers: Object.fromEntries(
       settings.members.filter((name) => name !== settings.self).map((name) => [name, unknownPeer]),
     ),
+    leaseStart: -Infinity,
     gate: {
       armed,
       // A predecessor may have opened it a moment ago.
@@ -53,7 +54,7 @@ export function startLease(
       fencedAt: now,
       admitted: false,
     },
-    postgres: { status: "unknown", begunAt: -Infinity, silent: 0 },
+    postgres: { status: "unknown", upstream: null, begunAt: -Infinity, silent: 0 },
     lead: { until: -Infinity, at: -Infinity, lostAt: -Infinity },
     lonelySince: now,
     view: null,

@@ -38,22 +38,8 @@ export function log(turn: Turn, what: LogEntry, host: string): void {
 
 export const isDataHost = ({ dataHosts, self }: LeaseSettings): boolean => dataHosts.includes(self);
 
-/**
- * When this host's lease ends: `leaseMs` behind the newest moment at which a majority (with itself) had
- * granted a heartbeat sent then. Minus infinity: there is none.
- */
-export function leaseUntil(turn: Turn): number {
-  const { settings, state, now } = turn;
-  const acknowledged: number[] = [];
-  for (const name of turn.others) {
-    const { ackedAt } = peerOf(state, name);
-    if (ackedAt !== null) acknowledged.push(ackedAt);
-  }
-  acknowledged.sort((one, other) => other - one);
-  const needed = majority(turn) - 1;
-  if (needed <= 0) return now + settings.leaseMs;
-  return (acknowledged[needed - 1] ?? -Infinity) + settings.leaseMs;
-}
+/** When this host's lease ends. Minus infinity: it never had one. */
+export const leaseUntil = ({ settings, state }: Turn): number => state.leaseStart + settings.leaseMs;
 
 /** Until when the gate may be open, were it admitted. */
 export const rightUntil = (turn: Turn): number =>

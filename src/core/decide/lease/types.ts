@@ -106,8 +106,9 @@ export interface EtcdView {
 }
 
 /**
- * `primary`/`replica`: answered. `busy`: answered without telling its role ("too many clients"). `silent`: no answer before the probe's deadline. `crashed`: the postmaster is gone and its
- * control file does not say "shut down". `stopped`: not running, in order. `starting`: refuses for now.
+ * `primary`/`replica`: answered. `busy`: answered without telling its role ("too many clients").
+ * `silent`: no answer before the probe's deadline. `crashed`: the postmaster is gone and its control file does
+ * not say "shut down". `stopped`: not running, in order. `starting`: refuses for now.
  */
 export type PostgresStatus = "primary" | "replica" | "busy" | "silent" | "crashed" | "stopped" | "starting";
 
@@ -116,7 +117,16 @@ export type LeaseEvent =
   | { readonly kind: "tick" }
   | { readonly kind: "message"; readonly message: Message }
   /** `begunAt`: when the probe began, not when its answer came. */
-  | { readonly kind: "postgres"; readonly begunAt: number; readonly status: PostgresStatus }
+  | {
+      readonly kind: "postgres";
+      readonly begunAt: number;
+      readonly status: PostgresStatus;
+      /**
+       * The member that a replica's WAL receiver streams from (pg_stat_wal_receiver); null without one. A
+       * replica that is being promoted has none: that is how it is told from one that stays a replica.
+       */
+      readonly upstream: string | null;
+    }
   /** Local Patroni said, asked at `begunAt`, that it leads by its failsafe (GET /patroni). */
   | { readonly kind: "failsafe"; readonly begunAt: number }
   /** Ends a `read`; `view` null when it failed. */
@@ -229,9 +239,12 @@ export interface LeaseState {
   /** Our heartbeats that may still be acknowledged: sequence → send time. */
   readonly sent: readonly { readonly sequence: number; readonly at: number }[];
   readonly peers: Readonly<Record<string, Peer>>;
+  /** Send time of the newest heartbeats that a majority, this host included, granted. */
+  readonly leaseStart: number;
   readonly gate: GateState;
   readonly postgres: {
     readonly status: PostgresStatus | "unknown";
+    readonly upstream: string | null;
     readonly begunAt: number;
     readonly silent: number;
   };
