@@ -6,6 +6,7 @@ import {
   machinePort,
   nspawnName,
   ownsNamespace,
+  routerNamespace,
   switchNamespace,
   clientNamespace,
 } from "./names.ts";
@@ -21,13 +22,17 @@ test("names fit Linux's limits", () => {
 });
 
 test("a lab owns its namespaces and not those of a lab whose name begins with its own", () => {
-  for (const name of [switchNamespace("a"), clientNamespace("a"), machineNamespace("a", "m1")]) {
+  const ofLab = (lab: string) => [
+    switchNamespace(lab),
+    clientNamespace(lab),
+    routerNamespace(lab),
+    machineNamespace(lab, "m1"),
+  ];
+  for (const name of ofLab("a")) {
     expect(ownsNamespace("a", name)).toBe(true);
     expect(ownsNamespace("a-b", name)).toBe(false);
   }
-  for (const name of [switchNamespace("a-b"), clientNamespace("a-b"), machineNamespace("a-b", "m1")]) {
-    expect(ownsNamespace("a", name)).toBe(false);
-  }
+  for (const name of ofLab("a-b")) expect(ownsNamespace("a", name)).toBe(false);
 });
 
 test("MAC addresses are locally administered, unicast, stable and different per machine and lab", () => {
