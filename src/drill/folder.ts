@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseHistory, parseReadBack } from "../core/drill/history.ts";
 import { parseObservations } from "../core/drill/observations.ts";
 import { type Evidence, type FaultResult, judge, type Marks } from "../core/drill/judge.ts";
+import { settled } from "../core/drill/readback.ts";
 import { type Rate, spacingMs } from "../core/drill/schedule.ts";
 import type { DrillSummary } from "../core/drill/summary.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
@@ -78,16 +79,16 @@ export async function judgeFolder(
   const record = JSON.parse(await readPart(files.marks, folder)) as DrillRecord;
   const evidence = {
     history: parseHistory(await readPart(files.history, folder)),
-    readBack: parseReadBack(await readFile(files.readBack, "utf8").catch(() => "")),
+    readBack: settled(parseReadBack(await readFile(files.readBack, "utf8").catch(() => ""))),
     observations: parseObservations(await readFile(files.observations, "utf8").catch(() => "")),
     samplingMs: spacingMs(record.rate),
     samplingMsByClass: { "read-fresh": spacingMs(record.rate, "read-fresh") },
   };
   return {
     record,
-    faults: record.faults.map((marks) => {
+    faults: record.faults.map((marks, round) => {
       const { tier, repeat, objectives } = marks;
-      return { ...judge(around(evidence, marks), marks, objectives), tier, repeat, objectives };
+      return { ...judge({ ...around(evidence, marks), round }, marks, objectives), tier, repeat, objectives };
     }),
   };
 }

@@ -4,7 +4,13 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { duration } from "../core/duration.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import { type LoadConfig, type ObserveConfig, parseLoadMessage } from "./loadgen/config.ts";
+import {
+  type LoadConfig,
+  type ObserveConfig,
+  parseLoadMessage,
+  type Positions,
+  type ReadBackConfig,
+} from "./loadgen/config.ts";
 import { waitFor } from "./wait.ts";
 
 export interface GeneratorLaunch {
@@ -24,6 +30,7 @@ export class LoadProcess {
   /** Beside the load: probes and the like. */
   #observer: LoadProcess | null = null;
   #clock: bigint | undefined;
+  #readTo: Positions | undefined;
   #stderr = "";
   #hasExited = false;
   /** Time of the last report with something bad in it, and of the last report at all; performance.now(). */
@@ -31,7 +38,7 @@ export class LoadProcess {
   #lastReport = performance.now();
   #lastBadReport = "no answer yet";
 
-  private constructor(launch: GeneratorLaunch, config: LoadConfig | ObserveConfig) {
+  private constructor(launch: GeneratorLaunch, config: LoadConfig | ReadBackConfig | ObserveConfig) {
     const [command = "", ...args] = inNamespace(launch);
     // Its own process group: Ctrl-C is the driver's to handle, which heals before it stops the load.
     this.#child = spawn(command, args, { detached: true, stdio: ["pipe", "pipe", "pipe"] });
@@ -79,11 +86,16 @@ export class LoadProcess {
     return load;
   }
 
-  /** Runs the generator to its own end, as for a read-back. @throws HoldfastError when it fails */
-  static async runToEnd(launch: GeneratorLaunch, config: LoadConfig): Promise<void> {
+  /**
+   * Reads writes back, in a process of its own.
+   * @returns up to where in the load's files
+   * @throws HoldfastError when it fails
+   */
+  static async readBack(launch: GeneratorLaunch, config: ReadBackConfig): Promise<Positions> {
     const load = new LoadProcess(launch, config);
     const code = await load.#exited;
-    if (code !== 0) throw load.#failure();
+    if (code !== 0 || load.#readTo === undefined) throw load.#failure();
+    return load.#readTo;
   }
 
   /** Milliseconds since the start of the load, on the history's clock. */
@@ -135,6 +147,7 @@ export class LoadProcess {
       this.#clock = BigInt(message.clock);
       started();
     }
+    if (message.type === "ended") this.#readTo = message.to;
     if (message.type !== "stats") return;
     const { failed, unknown, oldestMs } = message;
     if (failed + unknown === 0 && oldestMs < STUCK_MS) return;

@@ -2,12 +2,12 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeLab } from "../../test/support/fake-lab.ts";
 import { blueprint } from "../../test/support/render.ts";
 import { WorkloadServer } from "../../test/support/workload-server.ts";
 import { turnsOf } from "../core/drill/order.ts";
 import { conclude } from "../core/drill/summary.ts";
-import { HostUnreachable } from "../lib/errors.ts";
-import type { Machine, PowerState, Reporter, RunResult } from "../ports.ts";
+import type { Reporter } from "../ports.ts";
 import { loadCertificates } from "../run/certificates.ts";
 import { judgeFolder } from "./folder.ts";
 import type { Timings } from "./phases.ts";
@@ -37,106 +37,6 @@ const silent: Reporter = {
   task: () => ({ update: () => undefined, done: () => undefined, fail: () => undefined }),
 };
 
-const nothing = (): Promise<void> => Promise.resolve();
-
-/** The machines of the blueprint, as far as faults look at them; the service itself is the real server. */
-class FakeLab {
-  readonly off = new Set<string>();
-  vipHolder: string | null = "lb1";
-  /** systemd brings killed services back with a new pid. */
-  pid = 100;
-  killWorks = true;
-  /** What the service lacks of full redundancy. */
-  missing: string | null = null;
-  /** Whether the machines may set the clock. */
-  capabilities = "00000000fcecffff";
-  linkUp = true;
-  /** As Patroni is set up. */
-  synchronous = true;
-  readonly members = [{ name: "data1", role: "leader", state: "running", timeline: 3 }];
-  readonly calls: string[] = [];
-  readonly clients = {
-    cutLink: () => this.#link(false),
-    restoreLink: () => this.#link(true),
-    linkIsUp: () => Promise.resolve(this.linkUp),
-  };
-  onKill = (): void => undefined;
-  onPowerOff = (_name: string): void => undefined;
-
-  machine(name: string, address: string): Machine {
-    return {
-      name,
-      address,
-      state: (): Promise<PowerState> => Promise.resolve(this.off.has(name) ? "off" : "running"),
-      powerOff: () => {
-        this.off.add(name);
-        this.onPowerOff(name);
-        return nothing();
-      },
-      powerOn: () => {
-        this.off.delete(name);
-        return nothing();
-      },
-      run: (argv) => {
-        if (this.off.has(name)) return Promise.reject(new HostUnreachable(name, "it is off"));
-        this.calls.push(argv.join(" "));
-        return Promise.resolve({ code: 0, stderr: "", ...this.answer(name, argv) });
-      },
-      pause: nothing,
-      resume: nothing,
-      cutLink: nothing,
-      restoreLink: nothing,
-    };
-  }
-
-  answer(name: string, argv: readonly string[]): Pick<RunResult, "stdout"> {
-    const [command, verb] = argv;
-    if (command === "systemctl" && verb === "kill") {
-      if (this.killWorks) this.pid++;
-      this.onKill();
-      return { stdout: "" };
-    }
-    if (verb === "is-active") return { stdout: "active\n".repeat(argv.length - 2) };
-    if (command === "systemctl")
-      return {
-        stdout: argv
-          .slice(4)
-          .map((unit) => this.#show(unit))
-          .join("\n\n"),
-      };
-    if (argv.includes("/run/holdfast/entry-health")) return { stdout: "0\n" };
-    if (command === "cat") {
-      const alive = argv.includes(`/proc/${this.pid}/stat`);
-      return { stdout: alive ? `${this.pid} (node (x) y) S ${"0 ".repeat(18)}4711 0\n` : "" };
-    }
-    if (command === "sh") return { stdout: `CapEff:\t${this.capabilities}\n` };
-    if (argv.at(-1)?.endsWith("/config") === true)
-      return { stdout: JSON.stringify({ synchronous_mode: this.synchronous }) };
-    if (command === "curl") return { stdout: JSON.stringify({ members: this.members }) };
-    if (command === "socat") return { stdout: "# pxname,svname,rate\napp,app1,9\napp,app2,3\n" };
-    if (argv.includes("-o"))
-      return { stdout: name === this.vipHolder ? "2: host0 inet 127.0.0.1/32 scope" : "" };
-    const addresses = name === this.vipHolder ? ["127.0.0.1"] : [];
-    return { stdout: JSON.stringify([{ addr_info: addresses.map((local) => ({ local })) }]) };
-  }
-
-  #link(up: boolean): Promise<void> {
-    this.linkUp = up;
-    server.behave(up ? "normal" : "unavailable");
-    return nothing();
-  }
-
-  #show(unit: string): string {
-    return [
-      `Id=${unit}`,
-      "ActiveState=active",
-      `MainPID=${this.pid}`,
-      `User=${unit === "role-store.service" ? "access-manager" : "root"}`,
-      "Wants=role-store.service nginx.service",
-    ].join("\n");
-  }
-}
-
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "holdfast-drill-"));
   const raw = blueprint("privx-onprem", (file) => {
@@ -151,7 +51,7 @@ beforeEach(async () => {
     const { read, write, readBack } = file.app.workload;
     file.app.workload = { read, write, readBack };
   });
-  lab = new FakeLab();
+  lab = new FakeLab((up) => server.behave(up ? "normal" : "unavailable"));
   options = {
     topology,
     machines: Object.entries(topology.hosts).map(([name, { address }]) => lab.machine(name, address)),
@@ -166,7 +66,7 @@ beforeEach(async () => {
     generatorArgv: [process.execPath, join(import.meta.dirname, "../../test/support/loadgen.ts")],
     undoArgv: () => ["sh", "-c", "echo watching; cat > /dev/null"],
     clients: lab.clients,
-    renewEntryCertificate: nothing,
+    renewEntryCertificate: () => Promise.resolve(),
     health: () => Promise.resolve(lab.missing),
   };
 });
@@ -339,6 +239,25 @@ test("unknown faults and topologies without a workload are refused before anythi
   const oneHost = { ...options.topology, app: { ...service.app, hosts: ["app1"] } };
   await expect(runDrill({ ...options, topology: oneHost })).rejects.toThrow("the app has only one host");
   await expect(readdir(options.folder)).rejects.toThrow("ENOENT");
+});
+
+test("a lost write is charged to the fault after which it was found missing", async () => {
+  let kills = 0;
+  lab.onKill = () => {
+    if (++kills === 1) {
+      server.behave("lie");
+      setTimeout(() => server.behave("normal"), 300);
+    } else {
+      const [oldest = ""] = server.entries.keys(); // read back after the first fault, and there
+      server.entries.delete(oldest);
+      server.dropped.add(oldest);
+    }
+  };
+  const { faults } = await runDrill({ ...options, faults: ["app-kill", "app-kill"] });
+  expect(faults.map(({ verdict }) => verdict)).toEqual(["fail", "fail"]);
+  const [first, second] = faults.map(({ lostWrites }) => lostWrites);
+  expect(second).toHaveLength(1);
+  expect([...(first ?? []), ...(second ?? [])].toSorted()).toEqual([...server.dropped].toSorted());
 });
 
 test("a load generator that cannot start says why", async () => {

@@ -1,4 +1,5 @@
-/** A whole drill: one load over all its faults, one read-back at the end, one verdict per fault. */
+/** A whole drill: one load over all its faults, its writes read back, one verdict per fault. */
+import type { Marks } from "../core/drill/judge.ts";
 import { turnsOf } from "../core/drill/order.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { writeFileAtomic } from "../lib/atomic.ts";
@@ -18,9 +19,9 @@ import {
 } from "./folder.ts";
 import { type GeneratorLaunch, LoadProcess } from "./load.ts";
 import { loadConfigOf, observeConfigOf } from "./load-config.ts";
-import type { LoadConfig } from "./loadgen/config.ts";
 import { brokenPromise, serviceHealth } from "./health.ts";
 import { defaultTimings, type Timings } from "./phases.ts";
+import { ReadBacks } from "./read-back.ts";
 import { writeReport } from "./report.ts";
 import { recordRun } from "./run-context.ts";
 import { type NotRun, notRun, runSeries, type Series } from "./series.ts";
@@ -59,9 +60,6 @@ export interface DrillOptions {
 
 /** Per fault, far above what any takes: the load ends by itself even if everything else hangs. */
 const LIMIT_PER_FAULT_MS = 10 * 60_000;
-const READ_BACK_LIMIT_MS = 60_000;
-/** Reading back takes about a tenth of the time in which was written. */
-const READ_BACK_PER_FAULT_MS = 5000;
 
 /**
  * Runs the faults under load and judges them.
@@ -80,9 +78,10 @@ export async function runDrill(options: DrillOptions): Promise<RunSummary> {
   await recordRun(options.folder, options);
   const launch: GeneratorLaunch = { argv: options.generatorArgv, namespace: options.clientNamespace };
   const load = await LoadProcess.start(launch, config, observeConfigOf(target, config));
+  const readBacks = new ReadBacks(launch, config, options.reporter);
   let ran: Series;
   try {
-    ran = await runSeries(turns, seriesTools(options, load));
+    ran = await runSeries(turns, seriesTools(options, load, readBacks));
   } finally {
     await load.stop();
   }
@@ -94,10 +93,7 @@ export async function runDrill(options: DrillOptions): Promise<RunSummary> {
     ...withEnd({ ...ran, notRun: [...left, ...ran.notRun] }, load.now()),
   };
   await writeRecord(options.folder, record);
-  if (record.faults.length > 0) {
-    const limitMs = READ_BACK_LIMIT_MS + record.faults.length * READ_BACK_PER_FAULT_MS;
-    await readBack(launch, { ...config, limitMs }, options.reporter);
-  }
+  if (record.faults.length > 0) await readBacks.readAll(record.faults.length - 1);
   const { faults: results } = await judgeFolder(options.folder);
   const summary: RunSummary = {
     type: "summary",
@@ -116,17 +112,6 @@ export async function runDrill(options: DrillOptions): Promise<RunSummary> {
   return summary;
 }
 
-async function readBack(launch: GeneratorLaunch, config: LoadConfig, reporter: Reporter): Promise<void> {
-  const task = reporter.task("read every write back");
-  try {
-    await LoadProcess.runToEnd(launch, { ...config, mode: "read-back" });
-  } catch (error) {
-    task.fail((error as Error).message);
-    throw error;
-  }
-  task.done();
-}
-
 /** What is to be injected, in order, and which faults of `all` the topology cannot have. */
 function plannedTurns({ faults, topology, repeat = 1, seed = null }: DrillOptions) {
   if (faults !== "all") {
@@ -141,7 +126,7 @@ function plannedTurns({ faults, topology, repeat = 1, seed = null }: DrillOption
   return { turns: turnsOf(names, repeat, seed), left };
 }
 
-function seriesTools(options: DrillOptions, load: LoadProcess) {
+function seriesTools(options: DrillOptions, load: LoadProcess, readBacks: ReadBacks) {
   const { topology, machines, clients, renewEntryCertificate, reporter, folder } = options;
   const deadMan = createDeadMan(options.undoArgv);
   const context: FaultContext = { topology, machines, clients, deadMan, renewEntryCertificate };
@@ -154,8 +139,13 @@ function seriesTools(options: DrillOptions, load: LoadProcess) {
     reporter,
     signal: options.signal ?? new AbortController().signal,
     timings: options.timings ?? defaultTimings,
-    async after({ inject, end }: { readonly inject: number; readonly end: number }) {
-      await recordMarks(folder, machines, { from: inject, to: end, now: () => load.now() });
+    async after(marks: Marks, round: number) {
+      const { inject, end } = marks;
+      const goesOn = marks.notRecovered === null && marks.interrupted !== true; // else all is read at once now
+      await Promise.all([
+        recordMarks(folder, machines, { from: inject, to: end, now: () => load.now() }),
+        goesOn ? readBacks.readNew(round) : null,
+      ]);
     },
   };
 }

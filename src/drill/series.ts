@@ -46,8 +46,8 @@ export interface SeriesTools {
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   readonly timings: Timings;
-  /** Called after each fault, before the next one's baseline. */
-  readonly after: (marks: Marks) => Promise<void>;
+  /** Called after each fault, before the next one's baseline; `round`: its number among those that were injected, from 0. */
+  readonly after: (marks: Marks, round: number) => Promise<void>;
 }
 
 /**
@@ -76,7 +76,7 @@ export async function runSeries(turns: readonly Turn[], tools: SeriesTools): Pro
         repeat,
       });
       finish(task, marks);
-      await tools.after(marks);
+      await tools.after(marks, faults.length - 1);
       if (marks.interrupted === true)
         return ended(`the operator interrupted the drill during ${name}; what it had broken is healed`);
       if (marks.notRecovered !== null)

@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { topologySchema, type Topology } from "../../src/core/topology/schema.ts";
 import { loadTopology } from "../../src/commands/load.ts";
@@ -13,23 +13,17 @@ import { poll } from "../../src/lib/retry.ts";
 import type { Host } from "../../src/ports.ts";
 import { converge, type ConvergeContext } from "../../src/run/converge.ts";
 import { loadState } from "../../src/run/state.ts";
-import { dumpJournals, home, must, testReporter } from "../support/lab.ts";
+import { home, must, testReporter } from "../support/lab.ts";
 import { clientAddress } from "../../src/core/topology/schema.ts";
-import { root, testService, type CliResult, type TestService } from "../support/service.ts";
+import { removeAfterTests, root, testService, type CliResult, type TestService } from "../support/service.ts";
 
 let service: TestService;
-let failed = false;
 
 const machine = async (name: string): Promise<LabMachine> => (await service.lab()).machine(name);
 const topology = async (): Promise<Topology> =>
   topologySchema.parse(parse(await readFile(service.file, "utf8")));
 
-async function ok(args: readonly string[]): Promise<CliResult> {
-  const result = await service.holdfast(args);
-  if (result.code !== 0)
-    throw new Error(`holdfast ${args.join(" ")}: exit ${result.code}\n${result.stderr}\n${result.stdout}`);
-  return result;
-}
+const ok = (args: readonly string[]): Promise<CliResult> => service.ok(args);
 
 /** What `up` works with, in this process: for cutting it at exact places. */
 async function convergeContext(beforeStep?: ConvergeContext["beforeStep"]): Promise<ConvergeContext> {
@@ -47,13 +41,7 @@ async function convergeContext(beforeStep?: ConvergeContext["beforeStep"]): Prom
 beforeAll(async () => {
   service = await testService();
 });
-afterEach((context) => {
-  if (context.task.result?.state === "fail") failed = true;
-});
-afterAll(async () => {
-  if (failed) await dumpJournals(await service.lab());
-  await service.remove();
-});
+removeAfterTests(() => service);
 
 describe("up", () => {
   it("converges after being killed again and again while it makes the machines", async () => {

@@ -66,6 +66,7 @@ export const cases: readonly Case[] = [
     // Longer afterwards: the handshakes that then fall together make the generator late once.
     script: { ...during({ kind: "no-handshake" }, 400), end: 2 * END },
     classes: ["read-fresh"],
+    byAnswer: true, // forty handshakes at once take their time
   },
   outage("half of the clients hang for 600 ms", { kind: "hang", only: "half" }, 600),
   outage("writes fail for 600 ms, reads are served", { kind: "status", status: 503, only: "writes" }, 600, {

@@ -86,7 +86,9 @@ export class ScriptedService {
     await sleep(script.end - load.now());
     await load.stop();
     const truth = (await this.#ask({ type: "end" })) as ServerLog;
-    if (readBack) await LoadProcess.runToEnd(launch, { ...config, mode: "read-back" });
+    const from = { history: 0, observations: 0 };
+    if (readBack)
+      await LoadProcess.readBack(launch, { ...config, mode: "read-back", round: 0, whole: true, from });
     return {
       history: parseHistory(await readFile(config.historyFile, "utf8")),
       readBack: readBack ? parseReadBack(await readFile(config.readBackFile, "utf8")) : [],

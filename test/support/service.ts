@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll, afterEach } from "vitest";
 import { recordedIo } from "./io.ts";
-import { home, node, randomName, randomNetwork, testReporter } from "./lab.ts";
+import { dumpJournals, home, node, randomName, randomNetwork, testReporter } from "./lab.ts";
 import { run as init } from "../../src/commands/init.ts";
 import { openLab, type Lab } from "../../src/hosts/lab/lab.ts";
 
@@ -24,6 +25,8 @@ export interface TestService {
   readonly transcript: string[];
   /** Runs the bundle as a user would. `killAfterMs` sends SIGKILL in the middle. */
   holdfast(args: readonly string[], options?: CliOptions): Promise<CliResult>;
+  /** The same, and throws with what it printed unless it exits with 0. */
+  ok(args: readonly string[]): Promise<CliResult>;
   lab(): Promise<Lab>;
   edit(change: (text: string) => string): Promise<void>;
   remove(): Promise<void>;
@@ -42,15 +45,21 @@ export async function testService(): Promise<TestService> {
   const subnet = `${randomNetwork()}.0/24`;
   await init(["privx-onprem", "--output", file, "--name", name, "--subnet", subnet], recordedIo(directory));
   const transcript: string[] = [];
+  const holdfast: TestService["holdfast"] = async (args, options = {}) => {
+    const result = await runCli(args, directory, options);
+    transcript.push(result.stdout, result.stderr);
+    return result;
+  };
   return {
     name,
     directory,
     file,
     transcript,
-    async holdfast(args, options = {}) {
-      const result = await runCli(args, directory, options);
-      transcript.push(result.stdout, result.stderr);
-      return result;
+    holdfast,
+    async ok(args) {
+      const result = await holdfast(args);
+      if (result.code === 0) return result;
+      throw new Error(`holdfast ${args.join(" ")}: exit ${result.code}\n${result.stderr}\n${result.stdout}`);
     },
     lab: () => openLab({ home, name, reporter: testReporter() }),
     edit: async (change) => writeFile(file, change(await readFile(file, "utf8"))),
@@ -60,6 +69,21 @@ export async function testService(): Promise<TestService> {
       await rm(directory, { recursive: true });
     },
   };
+}
+
+/** Removes the service after the file's tests; prints its machines' journals first when one of them failed. */
+export function removeAfterTests(service: () => TestService): void {
+  let failed = false;
+  afterEach(({ task }) => {
+    if (task.result?.state === "fail") failed = true;
+  });
+  afterAll(async () => {
+    try {
+      if (failed) await dumpJournals(await service().lab());
+    } finally {
+      await service().remove();
+    }
+  });
 }
 
 async function runCli(args: readonly string[], cwd: string, options: CliOptions): Promise<CliResult> {

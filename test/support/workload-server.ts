@@ -18,8 +18,8 @@ export class WorkloadServer {
   /** Connections made so far, and distinct values of the sticky cookie that came back. */
   connections = 0;
   readonly cookies = new Set<string>();
-  /** Pages of the list, and other GETs, answered so far. */
-  listed = 0;
+  /** Ids after which pages of the list were asked for, and other GETs answered so far. */
+  readonly listedAfter: string[] = [];
   reads = 0;
   readonly tokens = new Set<string | undefined>();
   readonly hosts = new Set<string | undefined>();
@@ -92,8 +92,8 @@ export class WorkloadServer {
 
   /** Ids in order, some at a time, as the workload's `list` has it. */
   #list(url: URL, response: ServerResponse): void {
-    this.listed++;
     const [prefix, after] = [url.searchParams.get("prefix") ?? "", url.searchParams.get("after") ?? ""];
+    this.listedAfter.push(after);
     const ids = [...this.entries.keys()].filter((id) => id.startsWith(prefix) && id > after).sort();
     const page = ids.slice(0, LIST_PAGE);
     const entries = page.map((id) => ({ id, value: this.entries.get(id) }));

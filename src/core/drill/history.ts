@@ -52,14 +52,19 @@ const readBackSchema = z.strictObject({
   copies: z.int().min(0),
   /** What was written: an entry of the database (absent), or one of the audit trail. */
   of: z.literal("trail").optional(),
+  /** Number of the fault, from 0, after which this was found; absent in runs that were read back at the end only. */
+  round: z.int().min(0).optional(),
 });
-/** What became of one write, read back after the last fault. */
+/** What became of one write, as read back after a fault. */
 export type ReadBack = Readonly<z.output<typeof readBackSchema>>;
 
 export const formatLine = (record: RequestRecord | ReadBack): string => `${JSON.stringify(record)}\n`;
 
 export const parseHistory = (text: string): RequestRecord[] => parseLines(text, recordSchema, "history");
 export const parseReadBack = (text: string): ReadBack[] => parseLines(text, readBackSchema, "read-back");
+
+/** Ids of a run in the order of their requests, so that a list of them can go on where an earlier one ended. */
+export const writeId = (run: string, seq: number): string => `${run}-${String(seq).padStart(9, "0")}`;
 
 /** The value that the write with this id carries: derived, so that a read-back needs no memory. */
 export const valueOf = (id: string): string => `drill value of ${id}`;

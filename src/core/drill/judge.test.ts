@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type ReadBack, type RequestRecord, SKIPPED } from "./history.ts";
 import { type Evidence, judge, type Marks, type Objectives } from "./judge.ts";
+import { settled } from "./readback.ts";
 import { percentile } from "./statistics.ts";
 
 const marks: Marks = {
@@ -235,6 +236,31 @@ describe("writes", () => {
   test("two entries for one id are a duplicate", () => {
     const evidence = evidenceOf(served, (all) => all.map((w, i) => (i === 4 ? { ...w, copies: 2 } : w)));
     expect(judge(evidence, marks, objectives).duplicateWrites).toEqual(["run-19"]);
+  });
+
+  test("what is wrong is charged to the fault after which it was found first, once", () => {
+    const evidence = evidenceOf(served);
+    const at = (id: string): ReadBack => {
+      const write = evidence.readBack.find((one) => one.id === id);
+      if (write === undefined) throw new Error(`no write ${id}`);
+      return write;
+    };
+    const readBack = settled([
+      ...evidence.readBack.map((w) => ({ ...w, round: 0 })),
+      { ...at("run-15"), found: "absent", round: 1 }, // there after the first fault, gone after the second
+      { ...at("run-19"), copies: 2, round: 1 },
+      { ...at("run-19"), copies: 2, round: 2 },
+      { ...at("run-23"), found: "unreadable", round: 2 },
+    ]);
+    const of = (round: number) => judge({ ...evidence, readBack, round }, marks, objectives);
+    expect(of(0)).toMatchObject({
+      lostWrites: [],
+      duplicateWrites: [],
+      unverifiedWrites: 0,
+      verdict: "pass",
+    });
+    expect(of(1)).toMatchObject({ lostWrites: ["run-15"], duplicateWrites: ["run-19"], verdict: "fail" });
+    expect(of(2)).toMatchObject({ lostWrites: [], duplicateWrites: [], unverifiedWrites: 1 });
   });
 
   test("acknowledged and not read back: inconclusive, never pass", () => {

@@ -3,6 +3,7 @@ import { duration } from "../duration.ts";
 import type { ReadBack, RequestClass, RequestRecord } from "./history.ts";
 import type { Observation } from "./observations.ts";
 import { judgeObserved, type ObservedResult } from "./observed.ts";
+import { countUnverified, isDuplicate, wasDueIn, isLost, isOf, isPhantom, type Segment } from "./readback.ts";
 import { type Latency, measureRequests, type Range, SEND_LAG_LIMIT_MS } from "./requests.ts";
 
 export type Verdict = "pass" | "fail" | "inconclusive";
@@ -87,7 +88,10 @@ export interface FaultResult {
 
 export interface Evidence {
   readonly history: readonly RequestRecord[];
+  /** Of the whole run, `settled`. */
   readonly readBack: readonly ReadBack[];
+  /** Number of the fault in the run, from 0: what was found after it is its own. Absent: by when it was written. */
+  readonly round?: number;
   readonly samplingMs: number;
   /** Where classes sample differently; `samplingMs` for those that are not in it. */
   readonly observations?: readonly Observation[];
@@ -96,8 +100,9 @@ export interface Evidence {
 
 /**
  * Judges one fault.
- * Outages and failures are those of requests under way between injection and end; writes are
- * those made since the fault's baseline began, because a failover loses the newest first.
+ * Outages and failures are those of requests under way between injection and end. Acknowledged writes are
+ * those made since the fault's baseline began, because a failover loses the newest first; what is wrong with
+ * writes is charged to the fault after which it was found.
  */
 export function judge(evidence: Evidence, marks: Marks, objectives: Objectives): FaultResult {
   const measured = { ...measureRequests(evidence, marks), ...measureWrites(evidence, marks) };
@@ -118,38 +123,39 @@ export function judge(evidence: Evidence, marks: Marks, objectives: Objectives):
 }
 
 function measureObserved(
-  { observations = [], readBack }: Evidence,
+  { observations = [], readBack, round }: Evidence,
   marks: Marks,
 ): Pick<FaultResult, "observed"> {
   if (observations.length === 0) return {};
-  const { inject, baseline, end } = marks;
-  const [window, segment] = [
-    { from: inject, to: end },
-    { from: baseline, to: end },
-  ];
-  return { observed: judgeObserved(observations, readBack, window, segment) };
+  const window = { from: marks.inject, to: marks.end };
+  return { observed: judgeObserved(observations, readBack, window, segmentOf(marks, round)) };
 }
+
+const segmentOf = ({ baseline, end }: Marks, round: number | undefined): Segment => ({
+  from: baseline,
+  to: end,
+  ...(round === undefined ? {} : { round }),
+});
 
 type RequestMeasures = ReturnType<typeof measureRequests>;
 type WriteMeasures = ReturnType<typeof measureWrites>;
 type Measured = RequestMeasures & WriteMeasures & Pick<FaultResult, "observed">;
 
-function measureWrites({ history, readBack }: Evidence, marks: Marks) {
-  const inSegment = (time: number): boolean => time >= marks.baseline && time < marks.end;
-  const writes = readBack.filter((write) => write.of === undefined && inSegment(write.intended));
-  const acknowledged = writes.filter((write) => write.outcome === "ok");
-  const lost = acknowledged.filter((write) => write.found === "absent" || write.found === "other");
+function measureWrites({ history, readBack, round }: Evidence, marks: Marks) {
+  const segment = segmentOf(marks, round);
+  const entries = readBack.filter((write) => write.of === undefined);
+  const found = entries.filter((write) => isOf(write, segment));
+  const lost = ids(found.filter(isLost));
   const acknowledgedWrites = history.filter(
-    (record) => record.class === "write" && record.outcome === "ok" && inSegment(record.intended),
+    (record) => record.class === "write" && record.outcome === "ok" && wasDueIn(record.intended, segment),
   ).length;
-  const verified = acknowledged.filter((write) => write.found !== "unreadable").length;
   return {
     acknowledgedWrites,
     acknowledgedWritesLost: lost.length,
-    lostWrites: ids(lost),
-    phantomWrites: ids(writes.filter((write) => write.outcome === "failed" && write.copies > 0)),
-    duplicateWrites: ids(writes.filter((write) => write.copies > 1)),
-    unverifiedWrites: acknowledgedWrites - verified,
+    lostWrites: lost,
+    phantomWrites: ids(found.filter(isPhantom)),
+    duplicateWrites: ids(found.filter(isDuplicate)),
+    unverifiedWrites: countUnverified(acknowledgedWrites, entries, segment),
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   ShownRecord,
 } from "./observations.ts";
 import { type Interval, SLOW_MS } from "./outages.ts";
+import { countUnverified, isDuplicate, wasDueIn, isLost, isOf, isPhantom, type Segment } from "./readback.ts";
 import type { Range } from "./requests.ts";
 
 export interface ObservedResult {
@@ -54,7 +55,7 @@ export function judgeObserved(
   observations: readonly Observation[],
   readBack: readonly ReadBack[],
   window: Interval,
-  segment: Interval,
+  segment: Segment,
 ): ObservedResult {
   const of = <K extends Observation["kind"]>(kind: K) =>
     observations.filter((one): one is Extract<Observation, { kind: K }> => one.kind === kind);
@@ -158,24 +159,22 @@ const GAP_MS = 200;
 function trailOf(
   appends: readonly AppendRecord[],
   readBack: readonly ReadBack[],
-  segment: Interval,
+  segment: Segment,
 ): TrailResult | null {
   if (appends.length === 0) return null;
-  const inSegment = ({ intended }: { readonly intended: number }): boolean =>
-    intended >= segment.from && intended < segment.to;
-  const own = appends.filter(inSegment);
-  const read = readBack.filter((write) => write.of === "trail" && inSegment(write));
+  const own = appends.filter(({ intended }) => wasDueIn(intended, segment));
+  const read = readBack.filter((write) => write.of === "trail");
   const acknowledged = own.filter(({ outcome }) => outcome === "ok").length;
-  const ids = (test: (write: ReadBack) => boolean): string[] => read.filter(test).map(({ id }) => id);
-  const verified = ids(({ outcome, found }) => outcome === "ok" && found !== "unreadable").length;
+  const ids = (test: (write: ReadBack) => boolean): string[] =>
+    read.filter((write) => isOf(write, segment) && test(write)).map(({ id }) => id);
   return {
     acknowledged,
     failed: own.filter(({ outcome }) => outcome === "failed").length,
     unknown: own.filter(({ outcome }) => outcome === "unknown").length,
-    lost: ids(({ outcome, found }) => outcome === "ok" && (found === "absent" || found === "other")),
-    phantom: ids(({ outcome, copies }) => outcome === "failed" && copies > 0),
-    duplicate: ids(({ copies }) => copies > 1),
-    unverified: acknowledged - verified,
+    lost: ids(isLost),
+    phantom: ids(isPhantom),
+    duplicate: ids(isDuplicate),
+    unverified: countUnverified(acknowledged, read, segment),
   };
 }
 

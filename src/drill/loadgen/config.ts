@@ -21,8 +21,7 @@ const clientShape = {
   run: z.string().regex(/^[a-z0-9]+$/),
 };
 
-const loadConfigSchema = z.strictObject({
-  mode: z.enum(["load", "read-back"]),
+const loadShape = {
   ...clientShape,
   workload: z.strictObject({
     read: httpPath,
@@ -36,8 +35,23 @@ const loadConfigSchema = z.strictObject({
   readBackFile: z.string(),
   /** Appends to the trail, to be read back too; null where the app keeps none. */
   trail: z.strictObject({ readBack: httpPath, observationsFile: z.string() }).nullable(),
-});
+};
+const loadConfigSchema = z.strictObject({ mode: z.literal("load"), ...loadShape });
 export type LoadConfig = Readonly<z.output<typeof loadConfigSchema>>;
+
+const bytes = z.int().min(0);
+const readBackConfigSchema = z.strictObject({
+  mode: z.literal("read-back"),
+  ...loadShape,
+  /** Number of the fault after which this is, from 0. */
+  round: z.int().min(0),
+  /** Where in the load's files the writes begin that were not read back before, bytes. */
+  from: z.strictObject({ history: bytes, observations: bytes }),
+  /** Those that were read back before are so once more; only what is wrong with them is recorded. */
+  whole: z.boolean(),
+});
+export type ReadBackConfig = Readonly<z.output<typeof readBackConfigSchema>>;
+export type Positions = ReadBackConfig["from"];
 
 const httpsOrigin = z.url({ protocol: /^https$/ });
 
@@ -81,9 +95,13 @@ export type ClientConfig = Pick<
   "origin" | "domain" | "ca" | "token" | "connectTimeoutMs" | "responseTimeoutMs"
 >;
 
-const generatorConfigSchema = z.discriminatedUnion("mode", [loadConfigSchema, observeConfigSchema]);
+const generatorConfigSchema = z.discriminatedUnion("mode", [
+  loadConfigSchema,
+  readBackConfigSchema,
+  observeConfigSchema,
+]);
 
-export const parseGeneratorConfig = (line: string): LoadConfig | ObserveConfig =>
+export const parseGeneratorConfig = (line: string): LoadConfig | ReadBackConfig | ObserveConfig =>
   generatorConfigSchema.parse(JSON.parse(line));
 
 const messageSchema = z.discriminatedUnion("type", [
@@ -97,7 +115,12 @@ const messageSchema = z.discriminatedUnion("type", [
     unknown: z.int(),
     oldestMs: z.number(),
   }),
-  z.strictObject({ type: z.literal("ended"), requests: z.int() }),
+  /** `to`: up to where a read-back has read the load's files. */
+  z.strictObject({
+    type: z.literal("ended"),
+    requests: z.int(),
+    to: z.strictObject({ history: bytes, observations: bytes }).optional(),
+  }),
 ]);
 export type LoadMessage = Readonly<z.output<typeof messageSchema>>;
 

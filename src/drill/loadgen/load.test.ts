@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,11 +7,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { blueprint } from "../../../test/support/render.ts";
 import { WorkloadServer } from "../../../test/support/workload-server.ts";
-import { parseHistory, parseReadBack, type RequestRecord } from "../../core/drill/history.ts";
+import {
+  parseHistory,
+  parseReadBack,
+  type ReadBack,
+  type RequestRecord,
+  SKIPPED,
+} from "../../core/drill/history.ts";
 import { judge, type Marks } from "../../core/drill/judge.ts";
+import { isLost, settled } from "../../core/drill/readback.ts";
 import { spacingMs } from "../../core/drill/schedule.ts";
 import { loadCertificates } from "../../run/certificates.ts";
-import type { LoadConfig } from "./config.ts";
+import type { LoadConfig, ReadBackConfig } from "./config.ts";
+import { linesOf } from "./lines.ts";
 import { generateLoad } from "./load.ts";
 import { readBackWrites } from "./readback.ts";
 
@@ -50,6 +58,19 @@ afterEach(async () => {
 });
 
 const never = new AbortController().signal;
+
+/** Of everything, at the end. */
+const readBackConfig = (): ReadBackConfig => ({
+  ...config,
+  mode: "read-back",
+  round: 0,
+  from: { history: 0, observations: 0 },
+  whole: true,
+});
+/** A busy machine leaves some out; those are not read back. */
+const sentWrites = (history: readonly RequestRecord[]): RequestRecord[] =>
+  history.filter(({ id, error }) => id !== null && error !== SKIPPED);
+const findings = async (): Promise<ReadBack[]> => parseReadBack(await readFile(config.readBackFile, "utf8"));
 const readHistory = async (): Promise<RequestRecord[]> =>
   parseHistory(await readFile(config.historyFile, "utf8"));
 
@@ -232,13 +253,13 @@ test("a service that acknowledges and drops is caught, and so is a write that wa
     server.behave("normal");
     await sleep(200);
   });
-  const phantom =
-    history.find(({ class: name, outcome }) => name === "write" && outcome === "failed")?.id ?? "";
+  const phantom = sentWrites(history).find(({ outcome }) => outcome === "failed")?.id ?? "";
   server.entries.set(phantom, `drill value of ${phantom}`);
   const changed = [...server.entries.keys()][0] ?? "";
   server.entries.set(changed, "another value");
-  expect(await readBackWrites(config, never)).toBe(history.filter(({ id }) => id !== null).length);
-  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  const { count } = await readBackWrites(readBackConfig(), never);
+  expect(count).toBe(sentWrites(history).length);
+  const readBack = await findings();
   const result = judge({ history, readBack, samplingMs: 100 }, marks, {
     recoveryTimeMs: 60_000,
     noDataLoss: true,
@@ -254,8 +275,8 @@ test("many lost writes are all told, in the time that one takes", async () => {
   server.behave("lie");
   const history = await load(() => sleep(2000));
   server.behave("normal");
-  await readBackWrites({ ...config, limitMs: 8000 }, never);
-  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  await readBackWrites({ ...readBackConfig(), limitMs: 8000 }, never);
+  const readBack = await findings();
   const acknowledged = history.filter(({ id, outcome }) => id !== null && outcome === "ok");
   expect(acknowledged.length).toBeGreaterThan(70); // by 16 at a time for 2 s each they would take 10 s
   expect(readBack.filter(({ found }) => found === "absent")).toHaveLength(acknowledged.length);
@@ -268,21 +289,69 @@ test("with a list writes are read back by pages, and only what is not as it shou
   server.entries.delete(lost);
   server.entries.set(changed, "another value");
   server.reads = 0;
-  const writes = history.filter(({ id }) => id !== null).length;
-  expect(await readBackWrites(config, never)).toBe(writes);
-  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  const writes = sentWrites(history).length;
+  expect((await readBackWrites(readBackConfig(), never)).count).toBe(writes);
+  const readBack = await findings();
   expect(readBack.filter(({ found }) => found === "absent").map(({ id }) => id)).toEqual([lost]);
   expect(readBack.filter(({ found }) => found === "other").map(({ id }) => id)).toEqual([changed]);
   expect(readBack.filter(({ found }) => found === "same")).toHaveLength(writes - 2);
-  expect(server.listed).toBeGreaterThan(1);
+  expect(server.listedAfter.length).toBeGreaterThan(1);
   expect(server.reads).toBeLessThan(writes / 2); // the lost one again and again, the changed one once
+});
+
+test("what is new is read back beside the load, and what was lost since is found at the end", async () => {
+  config = { ...config, workload: { ...config.workload, list: "/entries?prefix={prefix}&after={after}" } };
+  let lost = "";
+  let to = readBackConfig().from;
+  const history = await load(async () => {
+    await sleep(1500); // until the first records are on the disk
+    ({ to } = await readBackWrites({ ...readBackConfig(), whole: false }, never));
+    [lost = ""] = (await findings()).map(({ id }) => id);
+    server.entries.delete(lost);
+    server.behave("lie");
+    await sleep(1000);
+    server.behave("normal");
+    await sleep(1000);
+    server.listedAfter.length = 0;
+    await readBackWrites({ ...readBackConfig(), whole: false, round: 1, from: to }, never);
+    expect(server.listedAfter[0]).toMatch(/^abc123-\d+$/); // not from the beginning
+  });
+  const before = await findings();
+  expect(new Set(before.map(({ id }) => id)).size).toBe(before.length); // nothing twice
+  expect(before.filter(({ id }) => id === lost)).toMatchObject([{ found: "same", round: 0 }]);
+  await readBackWrites({ ...readBackConfig(), round: 2, from: to }, never);
+  const all = settled(await findings());
+  const writes = sentWrites(history).flatMap(({ id }) => id ?? []);
+  expect(all.map(({ id }) => id).toSorted()).toEqual(writes.toSorted());
+  expect(all.filter((found) => isLost(found) && found.round === 2).map(({ id }) => id)).toEqual([lost]);
+  const early = all.filter((found) => isLost(found) && found.round === 1).map(({ id }) => id);
+  expect(early.length).toBeGreaterThan(5);
+  expect([...server.dropped]).toEqual(expect.arrayContaining(early));
+});
+
+test("a line that is being written is read the next time", async () => {
+  const path = join(folder, "lines");
+  const read = async (from: number, to?: number): Promise<[string, number][]> => {
+    const lines: [string, number][] = [];
+    for await (const { text, end } of linesOf(path, from, to)) lines.push([text, end]);
+    return lines;
+  };
+  await writeFile(path, "one\nzw\u00f6lf\nhal");
+  expect(await read(0)).toEqual([
+    ["one\n", 4],
+    ["zw\u00f6lf\n", 11],
+  ]);
+  await writeFile(path, "one\nzw\u00f6lf\nhalf\n");
+  expect(await read(11)).toEqual([["half\n", 16]]);
+  expect(await read(4, 11)).toEqual([["zw\u00f6lf\n", 11]]);
+  expect(await read(16)).toEqual([]);
 });
 
 test("what cannot be read back in time is unreadable, not lost", async () => {
   await load(() => sleep(300));
   server.behave("unavailable");
-  await readBackWrites({ ...config, limitMs: 500 }, never);
-  const readBack = parseReadBack(await readFile(config.readBackFile, "utf8"));
+  await readBackWrites({ ...readBackConfig(), limitMs: 500 }, never);
+  const readBack = await findings();
   expect(readBack.length).toBeGreaterThan(0);
   expect(readBack.every(({ found }) => found === "unreadable")).toBe(true);
 });

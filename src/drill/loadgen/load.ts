@@ -1,5 +1,12 @@
 /** Open-loop load at a constant rate: what is due is sent, whatever became of what was sent before. */
-import { formatLine, type Outcome, type RequestClass, SKIPPED, valueOf } from "../../core/drill/history.ts";
+import {
+  formatLine,
+  type Outcome,
+  type RequestClass,
+  SKIPPED,
+  valueOf,
+  writeId,
+} from "../../core/drill/history.ts";
 import { outcomeOf } from "../../core/drill/outcome.ts";
 import { classOf, clientOf, clientsIn, intendedAt } from "../../core/drill/schedule.ts";
 import { VirtualClient, type Answer, type Request } from "./client.ts";
@@ -101,7 +108,7 @@ class Generator {
     const intended = intendedAt(seq, this.#config.rate);
     const client = clientOf(seq, this.#config.rate);
     const requestClass = this.#classOf(client);
-    const id = requestClass === "write" ? `${this.#config.run}-${seq}` : null;
+    const id = requestClass === "write" ? writeId(this.#config.run, seq) : null;
     this.#inFlight.set(seq, intended);
     const sent = this.#now();
     const answered = this.#clients[client]?.send(this.#request(id));

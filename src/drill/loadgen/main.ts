@@ -19,7 +19,6 @@ export async function runLoadGenerator(
   emit: (message: LoadMessage) => void,
   stop: AbortSignal,
 ): Promise<void> {
-  preferThisProcess();
   const lines = createInterface({ input: stdin });
   const driver = new AbortController();
   lines.once("close", () => driver.abort());
@@ -39,10 +38,12 @@ async function act(
   emit: (message: LoadMessage) => void,
   control: LoadControl,
 ): Promise<void> {
-  if (config.mode === "load") return generateLoad(config, emit, control);
-  if (config.mode === "observe") return observe(config, emit, control);
-  const requests = await readBackWrites(config, AbortSignal.any([control.stop, control.abandon]));
-  return emit({ type: "ended", requests });
+  if (config.mode === "read-back") {
+    const { count, to } = await readBackWrites(config, AbortSignal.any([control.stop, control.abandon]));
+    return emit({ type: "ended", requests: count, to });
+  }
+  preferThisProcess();
+  return config.mode === "load" ? generateLoad(config, emit, control) : observe(config, emit, control);
 }
 
 /**
