@@ -13,6 +13,7 @@ import { page } from "./document.ts";
 import { html, type Html } from "./html.ts";
 import type { ReportInput } from "./model.ts";
 import { badge, clock, duration, plural } from "./words.ts";
+import { figureColumn, tableHead } from "./table-head.ts";
 
 const ofRun = ({ injections }: ReportInput) => injections.map(({ result }) => result);
 
@@ -87,16 +88,7 @@ export function renderComparison(a: ReportInput, b: ReportInput): string {
       </dl>
       <div class="scroll" tabindex="0" role="region" aria-label="Faults of both runs">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Fault</th>
-              <th scope="col">A</th>
-              <th scope="col">B</th>
-              <th scope="col">Outage, 0 to ${duration(top)}: A above, B below</th>
-              <th scope="col" class="number">Worst, B less A</th>
-              <th scope="col">Judgement</th>
-            </tr>
-          </thead>
+          ${tableHead("Fault", "A", "B", `Outage, 0 to ${duration(top)}: A above, B below`, figureColumn("Worst, B less A"), "Judgement")}
           <tbody>
             ${rows}
           </tbody>

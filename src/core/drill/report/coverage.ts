@@ -2,6 +2,7 @@
 import { html, type Html } from "./html.ts";
 import { type CatalogueEntry, type ReportInput, type Result, severity, type StoredRun } from "./model.ts";
 import { badge, clock, outageText } from "./words.ts";
+import { figureColumn, tableHead } from "./table-head.ts";
 
 interface Row extends CatalogueEntry {
   /** Newest first. */
@@ -30,16 +31,7 @@ export function coverage(input: ReportInput): Html {
     </p>
     <div class="scroll" tabindex="0" role="region" aria-label="Coverage">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">Fault</th>
-            <th scope="col">Tier</th>
-            <th scope="col">Last result</th>
-            <th scope="col">When</th>
-            <th scope="col" class="number">Longest outage then</th>
-            <th scope="col">Results, oldest to newest</th>
-          </tr>
-        </thead>
+        ${tableHead("Fault", "Tier", "Last result", "When", figureColumn("Longest outage then"), "Results, oldest to newest")}
         <tbody>
           ${rows.map((row) => tableRow(row, hash))}
         </tbody>

@@ -9,6 +9,7 @@ import { markLegend } from "./marks-panel.ts";
 import type { FaultGroup, FaultMarks, Injection, WriteTime } from "./model.ts";
 import { badge, duration, offset, outageText, plural, thousands } from "./words.ts";
 import { writeLists } from "./writes.ts";
+import { figureColumn, tableHead } from "./table-head.ts";
 
 export function faultSection(group: FaultGroup, writeTimes: ReadonlyMap<string, WriteTime>): Html {
   const { fault, title, verdict, worst, injections } = group;
@@ -126,18 +127,7 @@ function repeats({ fault, injections }: FaultGroup): Html | null {
       <caption>
         Every repeat
       </caption>
-      <thead>
-        <tr>
-          <th scope="col">No.</th>
-          <th scope="col">Verdict</th>
-          <th scope="col">Target</th>
-          <th scope="col" class="number">Longest outage</th>
-          <th scope="col" class="number">Not served in all</th>
-          <th scope="col" class="number">Requests not served</th>
-          <th scope="col" class="number">Writes lost</th>
-          <th scope="col">Outages over ${duration(longest)} from the injection</th>
-        </tr>
-      </thead>
+      ${tableHead("No.", "Verdict", "Target", figureColumn("Longest outage"), figureColumn("Not served in all"), figureColumn("Requests not served"), figureColumn("Writes lost"), `Outages over ${duration(longest)} from the injection`)}
       <tbody>
         ${rows}
       </tbody>
@@ -199,18 +189,7 @@ function percentiles({ records }: Injection, marks: FaultMarks): Html {
         Latency of served requests, counted from when each was due; before the injection, until healthy again,
         after
       </caption>
-      <thead>
-        <tr>
-          <th scope="col">Class</th>
-          <th scope="col">Phase</th>
-          <th scope="col" class="number">median</th>
-          <th scope="col" class="number">p90</th>
-          <th scope="col" class="number">p99</th>
-          <th scope="col" class="number">worst</th>
-          <th scope="col" class="number">requests</th>
-          <th scope="col" class="number">not served</th>
-        </tr>
-      </thead>
+      ${tableHead("Class", "Phase", figureColumn("median"), figureColumn("p90"), figureColumn("p99"), figureColumn("worst"), figureColumn("requests"), figureColumn("not served"))}
       <tbody>
         ${rows}
       </tbody>
@@ -244,15 +223,7 @@ function marksTable({ engineMarks }: Injection, marks: FaultMarks): Html {
     <summary>${plural(engineMarks.length, "mark")} from the engines' own journals</summary>
     <div class="scroll" tabindex="0" role="region" aria-label="Engine marks">
       <table class="compact">
-        <thead>
-          <tr>
-            <th scope="col" class="number">After injection</th>
-            <th scope="col">Kind</th>
-            <th scope="col">Engine</th>
-            <th scope="col">Host</th>
-            <th scope="col">What it wrote, in short</th>
-          </tr>
-        </thead>
+        ${tableHead(figureColumn("After injection"), "Kind", "Engine", "Host", "What it wrote, in short")}
         <tbody>
           ${rows}
         </tbody>
@@ -274,12 +245,7 @@ function others({ otherFigures }: Injection): Html | null {
   return html`<details>
     <summary>${plural(otherFigures.length, "further figure")}</summary>
     <table class="compact">
-      <thead>
-        <tr>
-          <th scope="col">Figure</th>
-          <th scope="col">Value</th>
-        </tr>
-      </thead>
+      ${tableHead("Figure", "Value")}
       <tbody>
         ${rows}
       </tbody>

@@ -4,6 +4,7 @@ import { html, type Html } from "./html.ts";
 import type { FaultGroup, ReportInput, ReportVerdict } from "./model.ts";
 import { dots, dotScale, topOf } from "./spread.ts";
 import { badge, clock, duration, outageText, plural, thousands } from "./words.ts";
+import { column, figureColumn, tableHead } from "./table-head.ts";
 
 export function firstScreen(input: ReportInput, groups: readonly FaultGroup[]): Html {
   const { topologyName, context } = input;
@@ -89,17 +90,7 @@ function verdictTable(groups: readonly FaultGroup[]): Html {
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Verdict per fault">
       <table class="verdicts">
-        <thead>
-          <tr>
-            <th scope="col">Fault</th>
-            <th scope="col">Verdict</th>
-            <th scope="col" class="number">Longest outage</th>
-            <th scope="col" class="number">Objective</th>
-            <th scope="col">${repeats ? "Every repeat" : "Outage"} and objective${dotScale(top)}</th>
-            <th scope="col" class="number">Writes lost</th>
-            <th scope="col" class="number">Requests not served</th>
-          </tr>
-        </thead>
+        ${tableHead("Fault", "Verdict", figureColumn("Longest outage"), figureColumn("Objective"), column(html`${repeats ? "Every repeat" : "Outage"} and objective${dotScale(top)}`), figureColumn("Writes lost"), figureColumn("Requests not served"))}
         <tbody>
           ${rows}
         </tbody>

@@ -3,6 +3,7 @@ import { html, type Html } from "./html.ts";
 import type { FaultGroup, ReportInput } from "./model.ts";
 import { knownRisks, limitsOf } from "./survival.ts";
 import { badge, outageText } from "./words.ts";
+import { tableHead } from "./table-head.ts";
 
 export function limits({ context }: ReportInput, groups: readonly FaultGroup[]): Html {
   return html`<section id="limits">
@@ -52,13 +53,7 @@ function derived(topology: Parameters<typeof limitsOf>[0]): Html {
   return html`<h3>Losses that stop a tier</h3>
     <div class="scroll" tabindex="0" role="region" aria-label="Losses that stop a tier">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">Tier</th>
-            <th scope="col">Stopped by</th>
-            <th scope="col">What that means</th>
-          </tr>
-        </thead>
+        ${tableHead("Tier", "Stopped by", "What that means")}
         <tbody>
           ${tiers}
         </tbody>
@@ -70,13 +65,7 @@ function derived(topology: Parameters<typeof limitsOf>[0]): Html {
         : html`<h3>Known risks</h3>
             <div class="scroll" tabindex="0" role="region" aria-label="Known risks">
               <table>
-                <thead>
-                  <tr>
-                    <th scope="col">Risk</th>
-                    <th scope="col">Here</th>
-                    <th scope="col">Accepted because</th>
-                  </tr>
-                </thead>
+                ${tableHead("Risk", "Here", "Accepted because")}
                 <tbody>
                   ${risks}
                 </tbody>

@@ -2,12 +2,17 @@
 import { html, type Html } from "./html.ts";
 import type { Injection, WriteTime } from "./model.ts";
 import { offset, plural } from "./words.ts";
+import { figureColumn, tableHead } from "./table-head.ts";
 
 const MAX_LISTED = 200;
 
 export function writeLists(injections: readonly Injection[], times: ReadonlyMap<string, WriteTime>): Html {
   const lists = [
-    { name: "lost", what: "acknowledged, and gone at the end", of: (i: Injection) => i.result.lostWrites },
+    {
+      name: "lost",
+      what: "acknowledged, and gone when read back",
+      of: (i: Injection) => i.result.lostWrites,
+    },
     { name: "duplicate", what: "there more than once", of: (i: Injection) => i.result.duplicateWrites },
     {
       name: "phantom",
@@ -30,13 +35,7 @@ export function writeLists(injections: readonly Injection[], times: ReadonlyMap<
           <caption>
             ${plural(rows.length, `${name} write`)}: ${what}
           </caption>
-          <thead>
-            <tr>
-              <th scope="col">Id</th>
-              <th scope="col">Repeat</th>
-              <th scope="col" class="number">Due, from the injection</th>
-            </tr>
-          </thead>
+          ${tableHead("Id", "Repeat", figureColumn("Due, from the injection"))}
           <tbody>
             ${shown.map(
               ({ id, repeat, at }) =>
