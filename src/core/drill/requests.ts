@@ -93,7 +93,7 @@ function longestOf(
   const sendLagMs = late > SEND_LAG_LIMIT_MS ? round(late) : 0;
   const { from, proven, overBy } = longest;
   const begin = own.find(({ intended }) => intended === from);
-  const low = Math.max(0, proven - from - sendLagMs);
+  const low = Math.max(0, proven - from - late);
   const high = overBy - from + Math.max(spacing, sinceBefore(begin, own));
   return { outageMs: round(lengthOf(longest)), range: { low: round(low), high: round(high) }, sendLagMs };
 }
