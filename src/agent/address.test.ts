@@ -100,7 +100,6 @@ beforeEach(async () => {
     instanceId: here,
     region: "eu-west-1",
     privateAddress: "127.0.0.1",
-    networkInterfaceId: "eni-1",
     hostname: "a",
   };
   const loop = new AddressLoop(config, {

@@ -137,34 +137,6 @@ export class Ec2 {
     }));
   }
 
-  /** The private addresses of an interface, the primary one first. */
-  async describeInterfaceAddresses(networkInterfaceId: string, options: CallOptions): Promise<string[]> {
-    const answer = await this.#call("DescribeNetworkInterfaces", options, {
-      "NetworkInterfaceId.1": networkInterfaceId,
-    });
-    const [found] = items(answer, "networkInterfaceSet");
-    if (found === undefined) throw badAnswer("DescribeNetworkInterfaces", `no ${networkInterfaceId}`);
-    const all = items(found, "privateIpAddressesSet");
-    const primaryFirst = all.toSorted((a, b) => Number(isPrimary(b)) - Number(isPrimary(a)));
-    return primaryFirst.map((one) => required(one, "DescribeNetworkInterfaces", "privateIpAddress"));
-  }
-
-  /** Gives the interface a secondary private address, taking it from another interface when allowed. */
-  async assignPrivateAddress(
-    request: {
-      readonly networkInterfaceId: string;
-      readonly privateAddress: string;
-      readonly allowReassignment: boolean;
-    },
-    options: CallOptions,
-  ): Promise<void> {
-    await this.#call("AssignPrivateIpAddresses", options, {
-      NetworkInterfaceId: request.networkInterfaceId,
-      "PrivateIpAddress.1": request.privateAddress,
-      AllowReassignment: String(request.allowReassignment),
-    });
-  }
-
   async close(): Promise<void> {
     await this.#http.close();
   }
@@ -255,8 +227,6 @@ function defaultEndpoint(region: string): string {
   const partition = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
   return `https://ec2.${region}.${partition}`;
 }
-
-const isPrimary = (one: XmlElement): boolean => childText(one, "primary") === "true";
 
 function required(element: XmlElement, action: string, name: string): string {
   const text = childText(element, name);

@@ -31,10 +31,10 @@ export class HttpOrigin {
       // A call that hangs must not hold up another one: each has a connection of its own.
       connections: 4,
       pipelining: 1,
-      // Closed by us before the server does it (EC2 after 20 s without a call): a call sent on a
-      // connection that is just being closed has an unknown outcome.
-      keepAliveTimeout: 15_000,
-      keepAliveMaxTimeout: 15_000,
+      // Longer than the slowest poll of a backup (15 s), so that its connection is warm when it takes over.
+      // A server that closes sooner says so by closing.
+      keepAliveTimeout: 30_000,
+      keepAliveMaxTimeout: 30_000,
       connect: { timeout: 3000, keepAlive: true },
       maxResponseSize: maxAnswerBytes,
     });

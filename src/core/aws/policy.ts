@@ -1,17 +1,17 @@
 /** The actions that keeping an address takes. The guides' own policy has the same four. */
-export const neededActions = [
+const neededActions = [
   "AssociateAddress",
   "DescribeAddresses",
   "DescribeInstances",
   "DisassociateAddress",
 ] as const;
 
-/** Only with a secondary private address or a network interface as the address's target. */
-export const interfaceActions = ["AssignPrivateIpAddresses", "DescribeNetworkInterfaces"] as const;
-
 /** The IAM policy to paste, as JSON. `Describe*` cannot be limited to one resource, hence the `*`. */
-export function policyFor(withInterfaces = false): string {
-  const actions = [...neededActions, ...(withInterfaces ? interfaceActions : [])].toSorted();
-  const statement = { Effect: "Allow", Action: actions.map((action) => `ec2:${action}`), Resource: "*" };
+export function policyFor(): string {
+  const statement = {
+    Effect: "Allow",
+    Action: neededActions.map((action) => `ec2:${action}`),
+    Resource: "*",
+  };
   return JSON.stringify({ Version: "2012-10-17", Statement: [statement] }, null, 2);
 }

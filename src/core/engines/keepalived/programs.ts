@@ -35,7 +35,6 @@ with_systemd() { [ -d /run/systemd/system ]; }
 
 /**
  * nginx-ha-check: exit 0 when nginx runs and this host can move the address, as a vrrp_script.
- * 6 ms a call.
  */
 export function checkProgram(paths: ProgramPaths = programPaths): string {
   return `#!/bin/sh

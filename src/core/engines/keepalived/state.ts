@@ -1,4 +1,4 @@
-/** What keepalived (2.0 to 2.3) says of its VRRP instances: by notifications, and when it is asked. */
+/** What keepalived (2.0 to 2.4) says of its VRRP instances: by notifications, and when it is asked. */
 
 /** As keepalived names them. `STOP`: it ends. */
 export type VrrpState = "MASTER" | "BACKUP" | "FAULT" | "STOP";
