@@ -2,8 +2,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { haproxyFiles } from "../core/engines/haproxy/paths.ts";
+import { nginxEntryFiles } from "../core/engines/nginx/paths.ts";
 import type { Step } from "../core/plan/steps.ts";
 import type { Topology } from "../core/topology/schema.ts";
+import { proxyUnit } from "../engines/entry.ts";
 import { observeAll, planAll, type ConvergeContext } from "./converge.ts";
 import { openJournal } from "./journal.ts";
 import { perform } from "./perform.ts";
@@ -19,7 +21,7 @@ export interface RenewContext extends Omit<ConvergeContext, "state" | "beforeSte
 
 /**
  * Issues a new certificate for the entry and puts it to use on every entry host.
- * @throws HoldfastError when a host cannot be reached or HAProxy refuses it: the old one goes on serving then
+ * @throws HoldfastError when a host cannot be reached or the proxy refuses it: the old one goes on serving then
  */
 export async function renewEntryCertificate(context: RenewContext): Promise<void> {
   const { topology, file, root, home, hosts, reporter, signal } = context;
@@ -31,7 +33,7 @@ export async function renewEntryCertificate(context: RenewContext): Promise<void
   const narrowed = { ...state, desired };
   const { steps } = planAll(narrowed, await observeAll(narrowed, hosts));
   await perform(
-    { steps: steps.filter(isRenewal) },
+    { steps: steps.filter((step) => isRenewal(step, topology)) },
     {
       hosts,
       desired,
@@ -43,6 +45,13 @@ export async function renewEntryCertificate(context: RenewContext): Promise<void
   );
 }
 
-const isRenewal = (step: Step): boolean =>
-  (step.kind === "file" && step.path === haproxyFiles.entryPair) ||
-  (step.kind === "unit" && step.name === "haproxy.service");
+const isRenewal = (step: Step, topology: Topology): boolean =>
+  (step.kind === "file" && entryFiles.has(step.path)) ||
+  (step.kind === "unit" && step.name === proxyUnit(topology));
+
+/** What clients see, where either engine reads it. */
+const entryFiles: ReadonlySet<string> = new Set([
+  haproxyFiles.entryPair,
+  nginxEntryFiles.certificate,
+  nginxEntryFiles.key,
+]);

@@ -1,5 +1,5 @@
 /** The actions that keeping an address takes. The guides' own policy has the same four. */
-const neededActions = [
+export const neededActions = [
   "AssociateAddress",
   "DescribeAddresses",
   "DescribeInstances",

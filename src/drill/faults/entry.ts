@@ -1,5 +1,6 @@
 /** Faults of the entry hosts and of the way from the clients to them. Promise: the address moves in time. */
 import { type Attack, type Fault, type FaultContext, needsTwo } from "../fault.ts";
+import { proxyUnit } from "../../engines/entry.ts";
 import { CLIENTS } from "../deadman.ts";
 import { dropPackets, killForGood, killUnits, powerOff, stopUnits } from "./damage.ts";
 import { standby, vipHolder } from "./targets.ts";
@@ -9,34 +10,34 @@ type EntryFault = Pick<Fault, "name" | "holdMs" | "title" | "proves" | "prepare"
 const table: readonly EntryFault[] = [
   {
     name: "haproxy-kill",
-    title: "kill -9 of HAProxy on the holder of the virtual address",
-    proves: "a crashed proxy is replaced: the address moves, or systemd restarts it first",
-    prepare: async (context) => killUnits(await vipHolder(context), ["haproxy.service"]),
+    title: "kill -9 of the proxy (HAProxy, or nginx where it is the entry's) on the holder of the address",
+    proves: "a crashed proxy is back before clients notice: systemd holds its sockets, the address stays",
+    prepare: async (context) => killUnits(await vipHolder(context), [proxyUnit(context.topology)]),
   },
   {
     name: "haproxy-hang",
-    title: "SIGSTOP of HAProxy on the holder of the virtual address",
+    title: "SIGSTOP of the proxy on the holder of the address",
     proves: "a proxy that accepts connections and serves nobody loses the address",
-    prepare: async (context) => stopUnits(await vipHolder(context), ["haproxy.service"]),
+    prepare: async (context) => stopUnits(await vipHolder(context), [proxyUnit(context.topology)]),
   },
   {
     name: "haproxy-dead",
     holdMs: 2000,
-    title: "HAProxy killed for good on the holder of the virtual address, keepalived alive",
+    title: "the proxy killed for good on the holder of the address, keepalived alive",
     proves: "the address follows a proxy that serves, not a keepalived that runs",
-    prepare: async (context) => killForGood(await vipHolder(context), ["haproxy.service"]),
+    prepare: async (context) => killForGood(await vipHolder(context), [proxyUnit(context.topology)]),
   },
   {
     name: "keepalived-kill",
     holdMs: 2000,
-    title: "kill -9 of keepalived on the holder of the virtual address",
+    title: "kill -9 of keepalived on the holder of the address",
     proves:
       "the address left behind by a crashed keepalived and the one that moves do not disturb clients for long",
     prepare: async (context) => killUnits(await vipHolder(context), ["keepalived.service"]),
   },
   {
     name: "vip-holder-power-off",
-    title: "power-off of the entry host that holds the virtual address",
+    title: "power-off of the entry host that holds the address",
     proves: "the address moves to another entry host when its holder is lost without a goodbye",
     prepare: async (context) => powerOff(context, [await vipHolder(context)]),
   },

@@ -65,7 +65,7 @@ async function sharesClock(host: Machine): Promise<string | null> {
 const certificateRenewal: Fault = {
   name: "certificate-renewal",
   tier: "entry",
-  title: "a new certificate for the entry, and HAProxy reloaded with it",
+  title: "a new certificate for the entry, and its proxy reloaded with it",
   proves: "a certificate that is about to expire is renewed under load without a failed request",
   objectives: { noIdempotentFailures: true },
   applies: ({ entry }) =>

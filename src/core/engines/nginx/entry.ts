@@ -3,19 +3,16 @@ import type { Topology } from "../../topology/schema.ts";
 import { dropIn, secretFile, textFile } from "../base/files.ts";
 import { entryListeners, entrySocketPart, heldByServices } from "../entry-socket.ts";
 import type { HostPart, RenderContext } from "../engine.ts";
-import { nginxConfigPath } from "./paths.ts";
+import { nginxConfigPath, nginxEntryFiles } from "./paths.ts";
 
-const tlsDirectory = "/etc/holdfast/tls/nginx";
-const certificatePath = `${tlsDirectory}/entry.pem`;
-const keyPath = `${tlsDirectory}/entry.key`;
 const dropInPath = "/etc/systemd/system/nginx.service.d/holdfast.conf";
 
 /** nginx on a host of an entry that stands alone: the operator's own sites, on sockets that systemd holds. */
 export function renderEntryHost({ topology, entryCertificate }: RenderContext, host: string): HostPart {
   // The TLS files first: the configuration's check reads them. Root's: the master reads them before its workers drop.
   const files = [
-    textFile(certificatePath, entryCertificate.certificate),
-    secretFile(keyPath, entryCertificate.key),
+    textFile(nginxEntryFiles.certificate, entryCertificate.certificate),
+    secretFile(nginxEntryFiles.key, entryCertificate.key),
     textFile(nginxConfigPath, nginxEntryConfig(topology), { check: ["nginx", "-t", "-q", "-c", "{file}"] }),
     dropIn("nginx.service", unitDropIn(topology)),
   ];
@@ -23,7 +20,7 @@ export function renderEntryHost({ topology, entryCertificate }: RenderContext, h
   return {
     host,
     packages: ["nginx-light"],
-    directories: [{ path: tlsDirectory, mode: 0o755, owner: "root:root" }],
+    directories: [{ path: nginxEntryFiles.directory, mode: 0o755, owner: "root:root" }],
     files: [...files, socket.file],
     units: [
       socket.unit,
@@ -64,8 +61,8 @@ http {
     access_log off;
     keepalive_timeout 60s;
 
-    ssl_certificate ${certificatePath};
-    ssl_certificate_key ${keyPath};
+    ssl_certificate ${nginxEntryFiles.certificate};
+    ssl_certificate_key ${nginxEntryFiles.key};
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache shared:TLS:10m;
     ssl_session_timeout 1h;
