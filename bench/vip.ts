@@ -9,13 +9,13 @@ import { Prober } from "./failover/prober.ts";
 import { benchOptions, compare, faultNames } from "./failover/run.ts";
 import { must } from "./failover/side.ts";
 
-const network = "10.94.61";
+const options = benchOptions(faultNames);
+const { network } = options;
 const [ourAddress, guideAddress] = [`${network}.100`, `${network}.101`];
 const EVERY_MS = 5;
 
-const options = benchOptions(faultNames);
 const { topology, lab, ours, guide, remove } = await benchLab(
-  "bench-vip",
+  options.lab,
   `${network}.0/24`,
   `{ vip: ${ourAddress} }`,
 );

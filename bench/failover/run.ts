@@ -6,7 +6,11 @@ import { printTable, type Row } from "./table.ts";
 export interface BenchOptions {
   readonly runs: number;
   readonly faults: readonly string[];
+  /** How long VRRP is cut, s. */
   readonly split: number;
+  /** Name and network (three numbers of a /24) of the lab, so that several may run at once. */
+  readonly lab: string;
+  readonly network: string;
 }
 
 /** `--runs 20 --faults host-power-off,proxy-crash --split 300` (s) */
@@ -16,13 +20,21 @@ export function benchOptions(known: readonly string[]): BenchOptions {
       runs: { type: "string", default: "20" },
       faults: { type: "string", default: known.join(",") },
       split: { type: "string", default: "5m" },
+      lab: { type: "string", default: "bench" },
+      network: { type: "string", default: "10.94.61" },
     },
   });
   const names = values.faults.split(",");
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`no fault ${unknown}; there are ${known.join(", ")}`);
   const [, number = "300", unit = "s"] = /^(\d+)(s|m)?$/.exec(values.split) ?? [];
-  return { runs: Number(values.runs), faults: names, split: Number(number) * (unit === "m" ? 60 : 1) };
+  return {
+    runs: Number(values.runs),
+    faults: names,
+    split: Number(number) * (unit === "m" ? 60 : 1),
+    lab: values.lab,
+    network: values.network,
+  };
 }
 
 export const faultNames = Object.keys(faults);

@@ -106,7 +106,8 @@ export async function measure(side: Side, fault: string): Promise<Measured> {
   }
 }
 
-async function ready(side: Side): Promise<void> {
+/** Waits until the pair is whole and clients are served. @throws Error when that takes too long */
+export async function ready(side: Side): Promise<void> {
   let lacks: string | null = null;
   await poll(
     async () => {
