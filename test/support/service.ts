@@ -37,13 +37,13 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A copy of privx-onprem under a random name and subnet. Nothing is made yet besides its file. */
-export async function testService(): Promise<TestService> {
+/** A copy of a blueprint under a random name and subnet. Nothing is made yet besides its file. */
+export async function testService(blueprint = "privx-onprem"): Promise<TestService> {
   const name = randomName();
   const directory = await mkdtemp(join(tmpdir(), "holdfast-service-"));
   const file = join(directory, "holdfast.yaml");
   const subnet = `${randomNetwork()}.0/24`;
-  await init(["privx-onprem", "--output", file, "--name", name, "--subnet", subnet], recordedIo(directory));
+  await init([blueprint, "--output", file, "--name", name, "--subnet", subnet], recordedIo(directory));
   const transcript: string[] = [];
   const holdfast: TestService["holdfast"] = async (args, options = {}) => {
     const result = await runCli(args, directory, options);
