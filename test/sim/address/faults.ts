@@ -2,7 +2,7 @@ import type { Random } from "../../support/simulation.ts";
 import { move, type Weather } from "./ec2.ts";
 import { isOn, localTime, type Node, type Troubles } from "./node.ts";
 import { lookAtProxy, thawVrrp } from "./vrrp.ts";
-import type { World } from "./world.ts";
+import type { Cut, World } from "./world.ts";
 
 /** Begins a fault and gives what ends it. */
 type Fault = (world: World, random: Random) => () => void;
@@ -34,8 +34,11 @@ export const faults: Readonly<
   handover: { begin: (world) => trouble(world, holder(world), "keepalivedDown"), lasts: [1000, 20_000] },
   proxyDown: { begin: (world, random) => proxyDown(world, random.pick(world.nodes)), lasts: [50, 60_000] },
   holderProxyDown: { begin: (world) => proxyDown(world, holder(world)), lasts: [50, 60_000] },
-  flapping: { begin: flap, lasts: [20_000, 60_000] },
-  split: { begin: (world) => cutPairs(world, () => true), lasts: [100, 300_000] },
+  flapping: { begin: flap, lasts: [20_000, 180_000] },
+  split: { begin: (world) => cutPairs(world, "all", () => true), lasts: [100, 300_000] },
+  // As by a security group that lets TCP pass and not protocol 112.
+  vrrpBlocked: { begin: (world) => cutPairs(world, "vrrp", () => true), lasts: [1000, 300_000] },
+  deadEnd: { begin: deadEnd, lasts: [80_000, 200_000] },
   isolated: { begin: (world, random) => isolate(world, random.pick(world.nodes)), lasts: [100, 120_000] },
   oneWay: { begin: oneWay, lasts: [100, 300_000] },
   publicCut: {
@@ -70,6 +73,20 @@ export const faults: Readonly<
   },
   movedByHand: { begin: moveByHand, lasts: [0, 0] },
 };
+
+/** What may go on while it is calm otherwise: clients must be served nevertheless. */
+export const lasting = [
+  "powerOff",
+  "split",
+  "vrrpBlocked",
+  "deadEnd",
+  "oneWay",
+  "apiCut",
+  "denied",
+  "credentials",
+  "apiGone",
+  "staleReads",
+];
 
 const all = (ends: readonly (() => void)[]) => (): void => {
   for (const end of ends) end();
@@ -169,11 +186,11 @@ function flap(world: World, random: Random): () => void {
   };
 }
 
-function cutPairs(world: World, chosen: (from: number, to: number) => boolean): () => void {
+function cutPairs(world: World, what: Cut, chosen: (from: number, to: number) => boolean): () => void {
   const set = (by: number): void => {
     for (const from of world.nodes) {
       for (const to of world.nodes) {
-        if (from !== to && chosen(from.index, to.index)) world.setCut(from.index, to.index, by);
+        if (from !== to && chosen(from.index, to.index)) world.setCut(what, from.index, to.index, by);
       }
     }
     world.changed();
@@ -186,7 +203,7 @@ function isolate(world: World, { index }: Node): () => void {
   const node = world.nodes[index];
   if (node === undefined) return () => undefined;
   return all([
-    cutPairs(world, (from, to) => from === index || to === index),
+    cutPairs(world, "all", (from, to) => from === index || to === index),
     trouble(world, node, "publicCut"),
     trouble(world, node, "apiCut"),
     trouble(world, node, "witnessCut"),
@@ -196,7 +213,7 @@ function isolate(world: World, { index }: Node): () => void {
 function oneWay(world: World, random: Random): () => void {
   const from = random.pick(world.nodes).index;
   const to = random.pick(world.nodes.filter((node) => node.index !== from)).index;
-  return cutPairs(world, (one, other) => one === from && other === to);
+  return cutPairs(world, "all", (one, other) => one === from && other === to);
 }
 
 function weather(kind: Exclude<keyof Weather, "latency">): Fault {
@@ -208,6 +225,13 @@ function weather(kind: Exclude<keyof Weather, "latency">): Fault {
       world.changed();
     };
   };
+}
+
+/** Nobody serves the address, and who is to take it next has no way to the API. */
+function deadEnd(world: World, random: Random): () => void {
+  const dead = holder(world);
+  const next = random.pick(world.nodes.filter((node) => node !== dead));
+  return all([powerOff(world, dead), trouble(world, next, "apiCut")]);
 }
 
 /** Somebody uses the console. */

@@ -140,7 +140,7 @@ const takesAtOnce: Controller = {
   step: (settings, state, event, now) => {
     const addresses = state.addresses.map((address) => ({
       ...address,
-      verdict: { kind: "take" as const, serving: false, at: now },
+      verdict: { kind: "take" as const, serving: false, yields: true, at: now },
     }));
     return product.step(settings, { ...state, addresses }, event, now);
   },
@@ -175,7 +175,11 @@ export const mutations: Readonly<Record<string, Controller>> = {
   "does not wait out a blip": withSettings(() => ({ blipMs: 0, probes: FAST_PROBES })),
   "trusts a stale read": withSettings(() => ({ staleReadMs: 0 })),
   "an old role is as good as a new one": withSettings(() => ({ roleFreshMs: 1e9 })),
-  "no damping": withSettings(() => ({ moves: { capacity: 1e9, refillMs: 1 } })),
+  "no damping": withSettings(() => ({
+    moves: { capacity: 1e9, refillMs: 1 },
+    // The limit of calls damps too.
+    calls: { capacity: 1000, refillMs: 3000, reserve: 10 },
+  })),
   "no backoff": withSettings(() => ({ backoff: { firstMs: 1, maxMs: 1, deniedMs: 1 }, calls: NO_LIMIT })),
   "polls without a limit": withSettings(() => ({
     poll: { fastMs: 100, masterMs: 100, backupMs: 100 },

@@ -57,6 +57,8 @@ export interface Node {
   /** When a notification was lost last. */
   deafAt: number;
   leaseSeen: Lease;
+  /** Since when the agent answers others. */
+  answersSince: number;
   incarnation: number;
   state: ControllerState | null;
   /** What waits for a frozen agent. */
@@ -66,7 +68,9 @@ export interface Node {
   /** Changes asked for by this incarnation and confirmed: association ids by address. */
   confirmed: Map<string, string>;
   announcedAt: number;
-  calls: { hour: number; count: number; restarts: number };
+  calls: { hour: number; count: number };
+  /** When the agent was started, in the last hours. */
+  starts: number[];
   moves: number[];
 }
 
@@ -120,6 +124,7 @@ export function createNode(
     roleSeen: "unknown",
     deafAt: -Infinity,
     leaseSeen: "none",
+    answersSince: 0,
     incarnation: 0,
     state: null,
     queue: [],
@@ -127,7 +132,8 @@ export function createNode(
     wakeAt: Infinity,
     confirmed: new Map(),
     announcedAt: -Infinity,
-    calls: { hour: 0, count: 0, restarts: 0 },
+    calls: { hour: 0, count: 0 },
+    starts: [],
     moves: [],
   };
 }

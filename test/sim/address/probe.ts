@@ -40,7 +40,8 @@ function peer(world: World, node: Node, instanceId: string | null | undefined): 
   const { random } = world.simulation;
   const holder = world.nodes.find((other) => world.holderOf(other.index).instanceId === instanceId);
   if (holder === undefined || !isOn(holder) || isFrozen(holder)) return "silent";
-  if (world.cut(node.index, holder.index) > 0 || world.cut(holder.index, node.index) > 0) return "silent";
+  if (world.cut("all", node.index, holder.index) || world.cut("all", holder.index, node.index))
+    return "silent";
   if (random.chance(LOST)) return "silent";
   if (!agentActs(holder) || holder.roleSeen === "unknown") return "reachable";
   return holder.roleSeen;

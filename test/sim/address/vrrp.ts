@@ -49,7 +49,9 @@ function updateNode(world: World, node: Node, graceful: boolean): void {
 }
 
 const hears = (world: World, node: Node, other: Node): boolean =>
-  vrrpSpeaks(other) && world.cut(other.index, node.index) === 0;
+  vrrpSpeaks(other) &&
+  !world.cut("all", other.index, node.index) &&
+  !world.cut("vrrp", other.index, node.index);
 
 function arm(world: World, node: Node, graceful: boolean): void {
   const { random } = world.simulation;

@@ -27,7 +27,7 @@ const HOUR = 3_600_000;
 /** Checks the invariants while the world runs. */
 export class Watch {
   readonly violations: Violation[] = [];
-  readonly outages: number[] = [];
+  readonly cleanOutages: number[] = [];
   moves = 0;
   calls = 0;
   longestAfterChange = 0;
@@ -66,19 +66,22 @@ export class Watch {
   lit(address: Address): void {
     if (address.darkSince === Infinity) return;
     const { now } = this.#world.simulation;
-    const outage = now - address.darkSince;
-    this.outages.push(outage);
     if (isViable(this.#world)) {
       const since = now - Math.max(address.darkSince, this.lastChange);
       this.longestAfterChange = Math.max(this.longestAfterChange, since);
     }
-    const { clean } = this;
-    if (clean !== null && address.darkSince >= clean.from && now - clean.from > clean.limit) {
-      const news = this.#world.nodes.some((node) => node.deafAt >= clean.from);
-      if (!news)
-        this.violate(`slow: ${address.id} dark for ${outage} ms after a power-off, not ${clean.limit}`);
-    }
+    this.#judgeClean(address, now);
     address.darkSince = Infinity;
+  }
+
+  #judgeClean({ id, darkSince }: Address, now: number): void {
+    const { clean } = this;
+    if (clean === null || darkSince < clean.from) return;
+    const deaf = this.#world.nodes.some((node) => isOn(node) && node.deafAt >= clean.from);
+    if (deaf) return;
+    this.cleanOutages.push(now - clean.from);
+    if (now - clean.from <= clean.limit) return;
+    this.violate(`slow: ${id} dark for ${now - clean.from} ms after a power-off, not ${clean.limit}`);
   }
 
   checkLight(address: Address): void {
@@ -141,14 +144,19 @@ export class Watch {
     const { nodes } = this.#world;
     const knowledge = nodes.length > 2 ? KNOWLEDGE + DESCRIPTION : KNOWLEDGE;
     const victim = address.owner === null ? undefined : nodes[address.owner];
-    if (victim !== undefined && address.rightSince < begun - knowledge && begun - victim.deafAt > BOUND / 2) {
+    const robbed = victim !== undefined && address.rightSince < begun - knowledge;
+    // A holder whose agent does not know or cannot say its role looks like one that has stepped down.
+    const silent =
+      victim !== undefined &&
+      (!agentActs(victim) || victim.answersSince > begun - knowledge || begun - victim.deafAt < BOUND / 2);
+    if (robbed && !silent) {
       this.violate(`robbed: ${node.index} takes ${address.id} from ${victim.index}, a master that serves`);
     }
     node.moves = node.moves.filter((time) => begun - time < MINUTE);
     node.moves.push(begun);
     const { capacity, refillMs } = MOVES;
-    const limit =
-      (capacity + MINUTE / refillMs + 1) * this.#world.addresses.length * (1 + node.calls.restarts);
+    const perController = (capacity + MINUTE / refillMs + 1) * this.#world.addresses.length;
+    const limit = perController * (1 + node.starts.filter((time) => begun - time < MINUTE).length);
     if (node.moves.length > limit) this.violate(`moves: ${node.moves.length} in a minute by ${node.index}`);
   }
 
@@ -161,10 +169,11 @@ export class Watch {
   #count(node: Node, now: number): void {
     const hour = Math.floor(now / HOUR);
     const { calls } = node;
-    if (calls.hour !== hour) node.calls = { hour, count: 0, restarts: 0 };
+    if (calls.hour !== hour) node.calls = { hour, count: 0 };
     node.calls.count++;
+    const starts = node.starts.filter((time) => time >= hour * HOUR).length;
     const { capacity, refillMs } = CALLS;
-    const limit = capacity * (1 + node.calls.restarts) + (HOUR / refillMs) * 1.001;
+    const limit = capacity * (1 + starts) + (HOUR / refillMs) * 1.001;
     if (node.calls.count > limit + 1)
       this.violate(`calls: more than ${Math.round(limit)} in an hour by ${node.index}`);
   }
@@ -182,7 +191,16 @@ export function isViable(world: World): boolean {
   const known = present.every(
     (node) => agentActs(node) && vrrpRuns(node) && node.troubles.publicCut + node.troubles.witnessCut === 0,
   );
-  return known && present.some((node) => serves(node) && canChange(node));
+  const mistaken = present.some((node) => !canChange(node) && isMistaken(world, node));
+  return known && !mistaken && present.some((node) => serves(node) && canChange(node));
+}
+
+/** Whether a host that cannot ask EC2 believes that it has an address that was taken from it meanwhile. */
+function isMistaken(world: World, { index, state }: Node): boolean {
+  return world.addresses.some(
+    ({ owner }, at) =>
+      owner !== index && state?.addresses[at]?.view?.holder?.instanceId === world.holderOf(index).instanceId,
+  );
 }
 
 const canChange = ({ troubles }: Node): boolean =>

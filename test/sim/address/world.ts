@@ -1,7 +1,6 @@
 import type {
   ControllerAction,
   ControllerEvent,
-  ControllerSettings,
   Holder,
   Lease,
 } from "../../../src/core/decide/address/types.ts";
@@ -16,6 +15,8 @@ import { Watch } from "./watch.ts";
 
 type Unsent<Event> = Event extends ControllerEvent ? Omit<Event, "random"> : never;
 
+export type Cut = "all" | "vrrp";
+
 /** The hosts, the network between them, clients and EC2, all driven by one seed. */
 export class World {
   readonly simulation: Simulation;
@@ -27,7 +28,8 @@ export class World {
   readonly watch: Watch;
   associations = 0;
   readonly #controller: Controller;
-  readonly #cuts: number[][];
+  /** Counted: what does not get from one host to another, anything or VRRP alone. */
+  readonly #cuts: Readonly<Record<Cut, number[][]>>;
   #updating = false;
 
   constructor(seed: number, controller: Controller) {
@@ -47,7 +49,9 @@ export class World {
     };
     this.lease = { holder: null, expiring: false, generation: 0 };
     this.#controller = controller;
-    this.#cuts = Array.from({ length: count }, () => Array.from({ length: count }, () => 0));
+    const nothing = (): number[][] =>
+      Array.from({ length: count }, () => Array.from({ length: count }, () => 0));
+    this.#cuts = { all: nothing(), vrrp: nothing() };
     this.addresses = ids.map((id) => createAddress(id));
     this.nodes = Array.from({ length: count }, (_, index) => {
       const target = this.holderOf(index);
@@ -80,17 +84,17 @@ export class World {
     return address;
   }
 
-  cut(from: number, to: number): number {
-    return this.#cuts[from]?.[to] ?? 0;
+  cut(what: Cut, from: number, to: number): boolean {
+    return (this.#cuts[what][from]?.[to] ?? 0) > 0;
   }
 
-  setCut(from: number, to: number, by: number): void {
-    const row = this.#cuts[from];
+  setCut(what: Cut, from: number, to: number, by: number): void {
+    const row = this.#cuts[what][from];
     if (row !== undefined) row[to] = (row[to] ?? 0) + by;
   }
 
   get connected(): boolean {
-    return this.#cuts.every((row) => row.every((cut) => cut === 0));
+    return Object.values(this.#cuts).every((cuts) => cuts.every((row) => row.every((cut) => cut === 0)));
   }
 
   /** After anything that matters to clients or to the lease. */
@@ -160,7 +164,8 @@ export class World {
 
   startAgent(node: Node): void {
     node.incarnation++;
-    node.calls.restarts++;
+    node.answersSince = this.simulation.now;
+    node.starts = [...node.starts.slice(-100), this.simulation.now];
     node.queue = [];
     node.confirmed.clear();
     node.wakeAt = Infinity;
@@ -177,6 +182,7 @@ export class World {
 
   thawAgent(node: Node): void {
     if (!agentActs(node)) return;
+    node.answersSince = this.simulation.now;
     const { queue } = node;
     node.queue = [];
     for (const act of queue) act();
@@ -226,7 +232,10 @@ export class World {
         return;
       case "alarm":
         return;
-      default:
+      case "describe":
+      case "associate":
+      case "disassociate":
+      case "probe":
         this.#begin(node, action);
     }
   }

@@ -75,8 +75,12 @@ function absorbAnswer(
       return;
     case "probed": {
       const lease = draft.observed?.lease ?? "none";
-      const { kind, serving, sawServing, silent } = judge(draft.settings, address, lease, event);
-      Object.assign(address, { sawServing, silent, verdict: { kind, serving, at: draft.now } });
+      const { sawServing, silent, tookThisTerm } = address;
+      const judgement = judge(draft.settings, { sawServing, silent, tookThisTerm }, lease, event);
+      const { kind, serving, yields } = judgement;
+      address.sawServing = judgement.sawServing;
+      address.silent = judgement.silent;
+      address.verdict = { kind, serving, yields, at: draft.now };
       if (kind === "keep" && serving) {
         const found = "the host that holds it serves and does not yield, though this host is VRRP master";
         alarm(draft, own, address, `${found}: is VRRP cut between them? The address stays there`);

@@ -19,8 +19,8 @@ export function isAt(target: Target, holder: Holder | null | undefined): boolean
   );
 }
 
-type Known = Pick<AddressState, "sawServing" | "silent" | "tookThisTerm">;
-type Judgement = Pick<AddressState, "sawServing" | "silent"> & Omit<Verdict, "at">;
+type Known = Pick<AddressState, "sawServing" | "silent">;
+type Judgement = Known & Omit<Verdict, "at">;
 
 /**
  * Whether a VRRP master takes the address from a holder that a probe has asked. A holder that serves
@@ -29,26 +29,26 @@ type Judgement = Pick<AddressState, "sawServing" | "silent"> & Omit<Verdict, "at
  */
 export function judge(
   settings: Pick<ControllerSettings, "probes">,
-  known: Known,
+  { tookThisTerm, ...known }: Known & Pick<AddressState, "tookThisTerm">,
   lease: Lease,
   { service, peer, instance }: ProbeResult,
 ): Judgement {
+  const steppedDown = peer === "backup" || peer === "fault";
   if (service === "serves") {
-    const yields = peer === "backup" || peer === "fault";
     // A host that answers while its role cannot be asked has stepped down, most likely: VRRP uses the
     // same network. If it takes the address back it has not, and the one that serves keeps it.
-    const steppedDown = lease === "mine" || (lease === "none" && !known.tookThisTerm);
-    const take = yields || (peer === "reachable" && steppedDown);
-    return { kind: take ? "take" : "keep", serving: true, sawServing: true, silent: 0 };
+    const likely = lease === "mine" || (lease === "none" && !tookThisTerm);
+    const yields = steppedDown || (peer === "reachable" && likely);
+    return { kind: yields ? "take" : "keep", serving: true, yields, sawServing: true, silent: 0 };
   }
   if (service === "unknown") {
     // This host does not see what clients see, so clients would not reach it either.
-    return { kind: "keep", serving: false, sawServing: known.sawServing, silent: known.silent };
+    return { ...known, kind: "keep", serving: false, yields: false };
   }
   const silent = known.silent + 1;
   // Probes get lost. At a takeover VRRP has been silent already, so fewer will do.
-  const certain = instance === "gone" || peer === "backup" || peer === "fault";
+  const certain = instance === "gone" || steppedDown;
   const enough =
     certain || silent >= (known.sawServing ? settings.probes.fall : settings.probes.takeoverFall);
-  return { kind: enough ? "take" : "wait", serving: false, sawServing: known.sawServing, silent };
+  return { ...known, kind: enough ? "take" : "wait", serving: false, yields: certain, silent };
 }

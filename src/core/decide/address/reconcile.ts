@@ -108,7 +108,7 @@ function probe(draft: Draft, own: AddressSettings, address: AddressDraft): void 
  */
 function take(draft: Draft, own: AddressSettings, address: AddressDraft): void {
   const associationId = address.view?.associationId ?? null;
-  const contended = address.tookThisTerm && address.verdict?.serving !== true;
+  const contended = address.tookThisTerm && address.verdict?.yields !== true;
   const mustRemove = !own.canReassociate || contended;
   if (associationId !== null && mustRemove) {
     const call = begin(draft, own, address, "disassociate");

@@ -61,6 +61,12 @@ export function step(
   };
   absorb(draft, event);
   reconcile(draft);
-  const { settings: _settings, actions, random: _random, ...next } = draft;
-  return { state: next, actions };
+  // Field by field: taking the others out of the draft by rest is ten times slower, and simulators notice.
+  const { observed, observedAt, observeAskedAt, roleSince, stateFile, fit, failingSince } = draft;
+  const { failures, quietUntil, calls, nextCall, addresses, wakeAt } = draft;
+  const known = { observed, observedAt, observeAskedAt, roleSince, stateFile, fit, failingSince };
+  return {
+    state: { now: draft.now, ...known, failures, quietUntil, calls, nextCall, addresses, wakeAt },
+    actions: draft.actions,
+  };
 }

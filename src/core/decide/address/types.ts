@@ -187,12 +187,13 @@ export interface Bucket {
 }
 
 /**
- * Whether to take the address from its holder. `wait`: it must be asked again at once. `serving`: clients are being
- * served meanwhile, so that nothing is lost by looking twice.
+ * Whether to take the address from its holder. `wait`: it must be asked again at once. `serving`: clients
+ * are being served meanwhile, so that nothing is lost by looking twice. `yields`: it does not want it.
  */
 export interface Verdict {
   readonly kind: "take" | "keep" | "wait";
   readonly serving: boolean;
+  readonly yields: boolean;
   readonly at: number;
 }
 
