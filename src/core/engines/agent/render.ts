@@ -138,7 +138,7 @@ OOMScoreAdjust=-900
 CapabilityBoundingSet=CAP_NET_ADMIN
 NoNewPrivileges=yes
 ProtectSystem=strict
-${entry.address.kind === "vip" ? "" : "# the state file is where operators look for it, and is replaced as a whole\n"}ReadWritePaths=${entry.address.kind === "vip" ? "/run/holdfast" : "/run"}
+${entry.address.kind === "vip" ? "" : "# to read what keepalived writes into its own /tmp when it is asked\nCapabilityBoundingSet=CAP_SYS_PTRACE\n# the state file is where operators look for it, and is replaced as a whole\n"}ReadWritePaths=${entry.address.kind === "vip" ? "/run/holdfast" : "/run"}
 ProtectHome=yes
 PrivateTmp=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK
