@@ -38,9 +38,8 @@ export class Cluster implements AgentWorld, PatroniWorld {
   quiet = false;
   acknowledged = 0;
   #timelines = 0;
-  #latest: Timeline;
-  /** The last acknowledged index of each timeline. */
-  readonly #durable = new Map<Timeline, number>();
+  /** The newest acknowledged write. */
+  #last: { readonly timeline: Timeline; readonly index: number };
 
   constructor(seed: number, layout: Layout, variant: Variant = {}) {
     this.world = new Simulation(seed);
@@ -56,18 +55,13 @@ export class Cluster implements AgentWorld, PatroniWorld {
     this.network = new Network(this.world, this.hosts);
     this.etcd = new Etcd(this.world, this.network, [...this.hosts.values()]);
     this.etcd.keepHistory = variant.staleReadsMs !== undefined;
-    this.#latest = this.newTimeline(null, 0);
+    const first = this.newTimeline(null, 0);
+    this.#last = { timeline: first, index: -1 };
     for (const name of dataHosts) {
       const host = this.network.host(name);
-      const postgres: Postgres = new Postgres(
-        this.world,
-        this.network,
-        host,
-        this.#latest,
-        (timeline, index) => {
-          if (!this.#plain(postgres)) this.#acknowledge(timeline, index);
-        },
-      );
+      const postgres: Postgres = new Postgres(this.world, this.network, host, first, (timeline, index) => {
+        if (!this.#plain(postgres)) this.#acknowledge(timeline, index);
+      });
       this.databases.push(postgres);
       this.patronis.push(new Patroni(this, postgres));
     }
@@ -119,21 +113,17 @@ export class Cluster implements AgentWorld, PatroniWorld {
 
   promoted(postgres: Postgres): void {
     this.world.trace(`${postgres.host.name} promoted`);
-    for (const [timeline, index] of this.#durable) {
-      if (!holds(postgres.timeline, postgres.length, timeline, index)) {
-        this.#violated(`${postgres.host.name} is promoted without acknowledged writes`);
-      }
-    }
-    this.#latest = postgres.timeline;
     this.gateChanged(postgres.host);
   }
 
+  /** Whoever acknowledges must hold what was acknowledged last, and so all that was before. */
   #acknowledge(timeline: Timeline, index: number): void {
     this.acknowledged++;
-    this.#durable.set(timeline, index);
-    if (!holds(this.#latest, Infinity, timeline, index)) {
-      this.#violated("a write is acknowledged that a newer primary does not have");
+    const { timeline: last, index: lastIndex } = this.#last;
+    if (!holds(timeline, index + 1, last, lastIndex)) {
+      this.#violated("a write is acknowledged where an earlier one is lost");
     }
+    this.#last = { timeline, index };
   }
 
   /** Called whenever a host may have begun to serve. */
@@ -170,6 +160,10 @@ export class Cluster implements AgentWorld, PatroniWorld {
     if (primaries.length !== 1) {
       const seen = this.databases.map(({ host, role, state }) => `${host.name} ${state} ${role}`);
       return `${primaries.length} hosts serve as primary (${seen.join(", ")}; ${this.etcd.leader?.host ?? "nobody"} leads)`;
+    }
+    const { timeline, length } = primaries[0] as Postgres;
+    if (!holds(timeline, length, this.#last.timeline, this.#last.index)) {
+      this.#violated("the primary does not have all acknowledged writes");
     }
     for (const { host, role, works } of this.databases) {
       if (!works) return `PostgreSQL on ${host.name} does not work`;

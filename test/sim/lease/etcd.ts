@@ -2,6 +2,7 @@ import type { EtcdView, GateRecord } from "../../../src/core/decide/lease/types.
 import type { Simulation } from "../../support/simulation.ts";
 import type { Host } from "./host.ts";
 import type { Network } from "./network.ts";
+import type { Timeline } from "./postgres.ts";
 
 export const ttlMs = 20_000;
 
@@ -15,6 +16,8 @@ export interface SyncKey {
   readonly leader: string;
   readonly standbys: readonly string[];
   readonly revision: number;
+  /** What the leader was promoted to, once it was: Patroni's /history. */
+  readonly timeline: Timeline | null;
 }
 
 /** One linearizable store with leases; there for whoever reaches a member that reaches a majority. */
@@ -161,8 +164,13 @@ export class Etcd {
   writeSync(leader: string, standbys: readonly string[], revision: number): SyncKey | null {
     if ((this.#sync?.revision ?? 0) !== revision) return null;
     this.#changed();
-    this.#sync = { leader, standbys, revision: this.#revision };
+    const timeline = this.#sync?.leader === leader ? this.#sync.timeline : null;
+    this.#sync = { leader, standbys, revision: this.#revision, timeline };
     return this.#sync;
+  }
+
+  writeHistory(host: string, timeline: Timeline): void {
+    if (this.#sync?.leader === host) this.#sync = { ...this.#sync, timeline };
   }
 
   /** Patroni's attempt to lead: a new lease and the key, if nobody (or it itself, restarted) has it. */

@@ -106,15 +106,19 @@ export class Patroni {
     );
   }
 
-  #bePrimary(sync: SyncKey | null): void {
+  #release(): void {
     const { etcd } = this.#at;
+    const lease = this.#lease;
+    this.#lease = null;
+    if (lease !== null) etcd.request(this.postgres.host, () => etcd.revoke(lease), ignore);
+  }
+
+  #bePrimary(sync: SyncKey | null): void {
     const { postgres } = this;
     if (postgres.hung) return;
     if (postgres.state !== "running") {
       // primary_start_timeout 0: hand over, then start as a replica.
-      const lease = this.#lease;
-      this.#lease = null;
-      if (lease !== null) etcd.request(postgres.host, () => etcd.revoke(lease), ignore);
+      this.#release();
       this.#startReplica();
     } else if (postgres.role === "replica") this.#promote(sync);
     else this.#keepSync(sync);
@@ -169,9 +173,10 @@ export class Patroni {
         other.works &&
         this.#at.network.connected(postgres.host, other.host),
     );
+    if (!leadsTo(postgres.timeline, sync.timeline)) return false;
     const ahead = seen.some(
       ({ postgres: other }) =>
-        other.timeline.id > postgres.timeline.id ||
+        (leadsTo(other.timeline, sync.timeline) && other.timeline.id > postgres.timeline.id) ||
         (other.timeline === postgres.timeline && other.length > postgres.length),
     );
     return seen.length >= needed && !ahead;
@@ -196,7 +201,8 @@ export class Patroni {
   #promote(sync: SyncKey | null): void {
     const { world, etcd } = this.#at;
     const { postgres } = this;
-    if (this.#promoting || !this.#maySucceed(sync)) return;
+    if (this.#promoting) return;
+    if (!this.#maySucceed(sync)) return this.#release();
     this.#promoting = true;
     const lease = this.#lease;
     const askedAt = world.now;
@@ -216,7 +222,10 @@ export class Patroni {
             postgres.needed = neededFor(standbys.length);
             postgres.startPromotion(
               () => this.#at.newTimeline(postgres.timeline, postgres.length),
-              () => this.#at.promoted(postgres),
+              () => {
+                etcd.writeHistory(this.name, postgres.timeline);
+                this.#at.promoted(postgres);
+              },
             );
           }
         }),
@@ -276,6 +285,14 @@ export class Patroni {
     if (all) for (const peer of this.peers) peer.#failsafeAt = world.now;
     else if (!postgres.hung) postgres.demote();
   }
+}
+
+/** A log that is part of this history, unlike what somebody was promoted to without leading. */
+function leadsTo(log: Timeline, history: Timeline | null): boolean {
+  for (let timeline = history; timeline !== null; timeline = timeline.parent) {
+    if (timeline === log) return true;
+  }
+  return history === null;
 }
 
 const ignore = (): void => {};

@@ -141,8 +141,10 @@ export class Postgres {
 
   receive(from: Postgres, timeline: Timeline, length: number): void {
     if (!this.works || this.role !== "replica" || this.upstream !== from.host.name) return;
+    // An old connection's data; the new one begins with a rewind if it has to.
+    if (timeline !== from.timeline) return;
     this.#receivedAt = this.#world.now;
-    if (timeline.id < this.timeline.id || (timeline === this.timeline && length < this.length)) return;
+    if (timeline === this.timeline && length < this.length) return;
     this.timeline = timeline;
     this.length = length;
     this.#network.stream(this.host, from.host, () => from.confirm(this.host.name, timeline, length));
