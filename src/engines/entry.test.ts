@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { blueprint } from "../../test/support/render.ts";
+import { anyBlueprint, blueprint } from "../../test/support/render.ts";
 import { HostUnreachable } from "../lib/errors.ts";
 import type { Host, RunResult } from "../ports.ts";
 import { observeApp } from "./app.ts";
@@ -86,6 +86,17 @@ describe("an entry host", () => {
     });
     const failed = { ...backup, "systemctl is-active": { code: 3, stdout: "active\nfailed\nactive\n" } };
     expect(await observeEntry(fakeHost(failed), blueprint())).toMatchObject({ keepalived: "stopped" });
+  });
+  it("holds an Elastic IP when it is master and EC2 has it here", async () => {
+    const status = (role: string, here: boolean) => ({
+      "cat /run/holdfast/address.json": { stdout: JSON.stringify({ role, addresses: [{ here }] }) },
+      ...running,
+    });
+    const holds = async (role: string, here: boolean) =>
+      observeEntry(fakeHost(status(role, here)), anyBlueprint("nginx-eip"));
+    expect(await holds("master", true)).toMatchObject({ holds: true, keepalived: "master", servers: null });
+    expect(await holds("master", false)).toMatchObject({ holds: false });
+    expect(await holds("backup", true)).toMatchObject({ holds: false });
   });
   it("that is off is told, not thrown", async () => {
     expect(await observeEntry(offHost, blueprint())).toEqual({
