@@ -37,6 +37,10 @@ export class AddressStatus {
     this.#reporter = reporter;
   }
 
+  get lastFailure(): string | null {
+    return this.#lastFailure;
+  }
+
   failed(message: string, reporter: Reporter): void {
     if (message !== this.#lastFailure) reporter.warn(message);
     this.#lastFailure = message;

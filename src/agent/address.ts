@@ -154,7 +154,9 @@ export class AddressLoop {
           this.#parts.reporter.info(`${this.#name(action.address)} is here`);
           return;
         case "alarm":
-          this.#parts.reporter.warn(`${this.#name(action.address)}: ${action.message}`);
+          // A refused call has been told already, with what to do.
+          if (action.message !== this.#status.lastFailure)
+            this.#parts.reporter.warn(`${this.#name(action.address)}: ${action.message}`);
           return;
         case "probe":
           this.#dispatch({ kind: "probed", call: action.call, ...(await this.#probe(action)) });
