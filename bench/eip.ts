@@ -43,9 +43,6 @@ try {
   await setUpGuide(pair);
   await installNotify(guide);
 
-  const stop = async (machines: readonly LabMachine[], units: string): Promise<void> => {
-    for (const machine of machines) await must(machine, `systemctl stop ${units}`);
-  };
   const oursUnits = "keepalived.service holdfast-agent.service";
   const sides: readonly (Side & { readonly masters: () => Promise<number> })[] = [
     { ...oursSide(topology, ours, prober), masters: async () => masters(ours) },
@@ -88,6 +85,10 @@ try {
 } finally {
   prober.stop();
   await remove();
+}
+
+async function stop(machines: readonly LabMachine[], units: string): Promise<void> {
+  for (const machine of machines) await must(machine, `systemctl stop ${units}`);
 }
 
 /** The guide's own record of who is master: both sides keep it. */

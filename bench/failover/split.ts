@@ -50,6 +50,11 @@ export async function splitBrain(
   return { moves: (await moved()) - before, outageMs: longestMs, convergedMs };
 }
 
+const range = (values: readonly number[]): string =>
+  [Math.min(...values), median(values), Math.max(...values)]
+    .map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "never"))
+    .join(" / ");
+
 export function printSplits(seconds: number, results: ReadonlyMap<string, readonly Split[]>): void {
   console.log(`Split brain for ${seconds} s, then healed`);
   console.log(
@@ -57,10 +62,6 @@ export function printSplits(seconds: number, results: ReadonlyMap<string, readon
   );
   console.log("| --- | --- | --- | --- | --- |");
   for (const [side, all] of results) {
-    const range = (values: readonly number[]): string =>
-      [Math.min(...values), median(values), Math.max(...values)]
-        .map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "never"))
-        .join(" / ");
     const [moves, outages, converged] = [
       all.map((one) => one.moves),
       all.map((one) => one.outageMs),

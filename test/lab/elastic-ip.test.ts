@@ -18,7 +18,7 @@ let nginx2: LabMachine;
 beforeAll(async () => {
   service = await testService("nginx-eip");
   const up = await service.holdfast(["up", service.file, "--yes"]);
-  expect(up.stderr + up.stdout).toContain("is up");
+  if (up.code !== 0) throw new Error(up.stderr);
   const lab = await service.lab();
   [nginx1, nginx2] = [lab.machine("nginx1"), lab.machine("nginx2")];
 });
