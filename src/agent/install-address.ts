@@ -28,7 +28,7 @@ export interface InstallAddress {
   readonly reporter: Reporter;
 }
 
-/** Running it again changes nothing that is right already. @throws HoldfastError */
+/** Running it again, also after an interruption, ends in the same state. @throws HoldfastError */
 export async function installAddress(options: InstallAddress): Promise<void> {
   const directory = options.directory ?? (await findDirectory());
   const notify = join(directory, "nginx-ha-notify");
