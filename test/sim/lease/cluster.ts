@@ -156,6 +156,7 @@ export class Cluster implements AgentWorld, PatroniWorld {
 
   /** Everything works: one primary serves, every gate is there and open, nobody is blocked. Null, or why not. */
   unhealthy(): string | null {
+    if (this.databases.some((postgres) => this.#excused(postgres))) return "a host has just been thawed";
     const primaries = this.databases.filter((postgres) => postgres.serves);
     if (primaries.length !== 1) {
       const seen = this.databases.map(({ host, role, state }) => `${host.name} ${state} ${role}`);

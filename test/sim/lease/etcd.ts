@@ -16,7 +16,7 @@ export interface SyncKey {
   readonly leader: string;
   readonly standbys: readonly string[];
   readonly revision: number;
-  /** What the leader was promoted to, once it was: Patroni's /history. */
+  /** What the last leader that was promoted was promoted to: Patroni's /history. */
   readonly timeline: Timeline | null;
 }
 
@@ -164,7 +164,7 @@ export class Etcd {
   writeSync(leader: string, standbys: readonly string[], revision: number): SyncKey | null {
     if ((this.#sync?.revision ?? 0) !== revision) return null;
     this.#changed();
-    const timeline = this.#sync?.leader === leader ? this.#sync.timeline : null;
+    const timeline = this.#sync?.timeline ?? null;
     this.#sync = { leader, standbys, revision: this.#revision, timeline };
     return this.#sync;
   }

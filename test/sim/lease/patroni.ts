@@ -173,12 +173,11 @@ export class Patroni {
         other.works &&
         this.#at.network.connected(postgres.host, other.host),
     );
-    if (!leadsTo(postgres.timeline, sync.timeline)) return false;
-    const ahead = seen.some(
-      ({ postgres: other }) =>
-        (leadsTo(other.timeline, sync.timeline) && other.timeline.id > postgres.timeline.id) ||
-        (other.timeline === postgres.timeline && other.length > postgres.length),
-    );
+    const mine = position(postgres, sync.timeline);
+    const ahead = seen.some(({ postgres: other }) => {
+      const theirs = position(other, sync.timeline);
+      return theirs.id > mine.id || (theirs.id === mine.id && theirs.length > mine.length);
+    });
     return seen.length >= needed && !ahead;
   }
 
@@ -287,12 +286,19 @@ export class Patroni {
   }
 }
 
-/** A log that is part of this history, unlike what somebody was promoted to without leading. */
-function leadsTo(log: Timeline, history: Timeline | null): boolean {
-  for (let timeline = history; timeline !== null; timeline = timeline.parent) {
-    if (timeline === log) return true;
+/** How far a log follows the cluster's history; what somebody wrote who was promoted without leading is not it. */
+function position(
+  postgres: Postgres,
+  history: Timeline | null,
+): { readonly id: number; readonly length: number } {
+  const known = new Set<Timeline>();
+  for (let timeline = history; timeline !== null; timeline = timeline.parent) known.add(timeline);
+  let { timeline, length } = postgres;
+  while (!known.has(timeline) && timeline.parent !== null) {
+    length = Math.min(length, timeline.forkAt);
+    timeline = timeline.parent;
   }
-  return history === null;
+  return { id: timeline.id, length };
 }
 
 const ignore = (): void => {};
