@@ -175,9 +175,9 @@ function flap(world: World, random: Random): () => void {
   const turn = (): void => {
     if (!flapping) return;
     const end = proxyDown(world, holder(world));
-    world.simulation.after(random.between(300, 700), () => {
+    world.simulation.after(random.between(170, 400), () => {
       end();
-      world.simulation.after(random.between(300, 700), turn);
+      world.simulation.after(random.between(170, 400), turn);
     });
   };
   turn();

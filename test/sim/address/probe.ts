@@ -24,6 +24,13 @@ export function probe(world: World, node: Node, action: ProbeAction): void {
   );
 }
 
+/** Which is news: what follows from it is not for nothing. */
+function lost({ simulation, watch }: World): boolean {
+  const is = simulation.random.chance(LOST);
+  if (is) watch.changed();
+  return is;
+}
+
 /** Clients' way, through the address itself. */
 function service(world: World, node: Node, id: string): ProbeResult["service"] {
   const { random } = world.simulation;
@@ -31,18 +38,17 @@ function service(world: World, node: Node, id: string): ProbeResult["service"] {
   const holder = routed === null ? undefined : world.nodes[routed];
   if (holder !== node && node.troubles.publicCut > 0) return "unknown";
   if (holder === undefined || !isOn(holder) || isFrozen(holder)) return "silent";
-  if (holder !== node && (holder.troubles.publicCut > 0 || random.chance(LOST))) return "silent";
+  if (holder !== node && (holder.troubles.publicCut > 0 || lost(world))) return "silent";
   return proxyServes(holder) ? "serves" : random.chance(0.7) ? "refused" : "silent";
 }
 
 /** The network that VRRP uses. */
 function peer(world: World, node: Node, instanceId: string | null | undefined): ProbeResult["peer"] {
-  const { random } = world.simulation;
   const holder = world.nodes.find((other) => world.holderOf(other.index).instanceId === instanceId);
   if (holder === undefined || !isOn(holder) || isFrozen(holder)) return "silent";
   if (world.cut("all", node.index, holder.index) || world.cut("all", holder.index, node.index))
     return "silent";
-  if (random.chance(LOST)) return "silent";
+  if (lost(world)) return "silent";
   if (!agentActs(holder) || holder.roleSeen === "unknown") return "reachable";
   return holder.roleSeen;
 }

@@ -64,8 +64,8 @@ function absorbAnswer(
       absorbDescription(draft, own, address, awaited.since, event);
       return;
     case "associated":
+      address.wrote = { at: draft.now, sure: true, replaced: address.view?.associationId ?? null };
       address.view = { holder: own.target, associationId: event.associationId, askedAt: draft.now };
-      address.wrote = { at: draft.now, sure: true };
       arrived(draft, own, address);
       changed(draft, address);
       return;
@@ -102,8 +102,10 @@ function absorbDescription(
 ): void {
   const mine = isAt(own.target, holder);
   const { wrote } = address;
-  if (wrote?.sure === true && !mine && askedAt < wrote.at + draft.settings.staleReadMs) {
-    // It may show the time before this host's own change, which EC2 has confirmed.
+  // It may show the time before this host's own change, which EC2 has confirmed. An association that is
+  // neither this host's nor the one before it is news.
+  const old = wrote !== null && (wrote.replaced === null || wrote.replaced === associationId);
+  if (wrote?.sure === true && !mine && old && askedAt < wrote.at + draft.settings.staleReadMs) {
     schedulePoll(draft, address, address.pollMs * 2);
     return;
   }
@@ -116,7 +118,7 @@ function absorbDescription(
   if (mine) {
     if (came) arrived(draft, own, address);
     else if (associationId !== before) draft.actions.push({ kind: "announce", address: own.id });
-    if (wrote?.sure === false) address.wrote = { at: wrote.at, sure: true };
+    if (wrote?.sure === false) address.wrote = { ...wrote, sure: true };
     address.tookThisTerm = draft.observed?.role === "master";
   }
   // While a change is due, only a change that worked ends the row of failures.
@@ -170,7 +172,7 @@ function absorbFailure(
   if (reason === "unknown" && awaited.kind !== "describe") {
     address.view = null;
     address.pollAt = draft.now;
-    if (awaited.kind === "associate") address.wrote = { at: draft.now, sure: false };
+    if (awaited.kind === "associate") address.wrote = { at: draft.now, sure: false, replaced: null };
   }
   draft.failures++;
   draft.failingSince ??= awaited.since;

@@ -37,7 +37,7 @@ function giveUpOverdue(draft: Draft, address: AddressDraft): void {
     return;
   }
   if (address.api.kind !== "describe") address.view = null;
-  if (address.api.kind === "associate") address.wrote = { at: draft.now, sure: false };
+  if (address.api.kind === "associate") address.wrote = { at: draft.now, sure: false, replaced: null };
   address.api = null;
 }
 

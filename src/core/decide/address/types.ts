@@ -215,8 +215,15 @@ export interface AddressState {
   readonly sawServing: boolean;
   /** Silent probes in a row. */
   readonly silent: number;
-  /** When this host last associated the address; `sure` when EC2 has said so. */
-  readonly wrote: { readonly at: number; readonly sure: boolean } | null;
+  /**
+   * When this host last associated the address; `sure` when EC2 has said so. `replaced`: the association
+   * before it, null when that is not known.
+   */
+  readonly wrote: {
+    readonly at: number;
+    readonly sure: boolean;
+    readonly replaced: string | null;
+  } | null;
   /** Whether this host got the address since it became master: then only by compare-and-set again. */
   readonly tookThisTerm: boolean;
   /** No change before this time: EC2 refused one that only a person can make possible. */
