@@ -129,8 +129,9 @@ export class Watch {
     }
     if (action.kind !== "associate") return;
     this.#associates.set(node, { call: action.call, address: action.address });
-    // Between two changes in a row a stale read may show an owner that nobody else has seen.
-    const changes = address.history.filter((entry) => now - entry.at < 2 * DESCRIPTION).length;
+    // Between changes in a row a stale read may show an owner that this host had not heard of, and a host
+    // that has used up its calls in them goes on believing it.
+    const changes = address.history.filter((entry) => now - entry.at < 2 * BOUND).length;
     const has = address.association !== null && node.confirmed.get(address.id) === address.association;
     if (has && changes < 2) {
       this.violate(`rewrite: ${node.index} asks for ${address.id}, which EC2 said it has`);
