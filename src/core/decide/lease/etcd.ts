@@ -26,7 +26,16 @@ export function readEnded(turn: Turn, event: Extract<LeaseEvent, { readonly kind
   if (event.view === null) return;
   const { settings, now } = turn;
   const { leader } = event.view;
-  change(turn, { view: { begunAt: event.begunAt, endedAt: now, etcd: event.view } });
+  const before = turn.state.view;
+  const same = before !== null && before.etcd.leader?.lease === leader?.lease;
+  change(turn, {
+    view: {
+      begunAt: event.begunAt,
+      endedAt: now,
+      leaderSince: same ? before.leaderSince : now,
+      etcd: event.view,
+    },
+  });
   if (leader?.host === settings.self) {
     provesLead(turn, event.begunAt, event.begunAt + leader.ttlMs - settings.marginMs);
     // Fenced while a clock stood still.

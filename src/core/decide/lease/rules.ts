@@ -53,8 +53,10 @@ export const rules: Rules = {
     if (view === null || view.begunAt < since || postgres.begunAt < since) return false;
     const { leader, records } = view.etcd;
     if (leader?.host !== settings.self) {
-      // One that follows nobody may be about to end its recovery, by an order from before it was fenced.
-      return postgres.status === "replica" && leader !== null && postgres.upstream === leader.host;
+      // One that follows nobody may be about to end its recovery, by an order from before it was fenced: so
+      // it must have been seen to follow after somebody else was seen to lead.
+      if (postgres.status !== "replica" || postgres.begunAt < view.begunAt) return false;
+      return leader !== null && postgres.upstream === leader.host;
     }
     const record = records[settings.self];
     if (record?.state === "fenced" && record.lease === leader.lease) return false;
@@ -66,9 +68,9 @@ export const rules: Rules = {
     // the gate was closed. If it opens again, its record changes, and the write that fences fails.
     if (peer.deadBy !== null && view.endedAt <= peer.deadBy) return true;
     // It says so itself: closed since it wrote this very record.
+    const closedSince = Math.max(peer.closedSince ?? now, view.leaderSince);
     const saysClosed =
-      peer.gate === "failed" ||
-      (peer.gate === "closed" && peer.closedSince !== null && now >= peer.closedSince + settings.stuckMs);
+      peer.gate === "failed" || (peer.gate === "closed" && now >= closedSince + settings.stuckMs);
     return saysClosed && peer.revision === (view.etcd.records[host]?.revision ?? "0");
   },
 

@@ -252,7 +252,13 @@ export interface LeaseState {
   readonly lead: { readonly until: number; readonly at: number; readonly lostAt: number };
   /** Since when there has been no majority. */
   readonly lonelySince: number | null;
-  readonly view: { readonly begunAt: number; readonly endedAt: number; readonly etcd: EtcdView } | null;
+  readonly view: {
+    readonly begunAt: number;
+    readonly endedAt: number;
+    /** When the leader was first seen to lead by its lease. */
+    readonly leaderSince: number;
+    readonly etcd: EtcdView;
+  } | null;
   /** The newest read that was asked for. */
   readonly reading: { readonly id: number; readonly at: number; readonly running: boolean } | null;
   readonly writing: {
