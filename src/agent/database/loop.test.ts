@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import type { EtcdView, GateRecord, PostgresStatus } from "../../core/decide/lease/types.ts";
 import type { DatabaseConfig } from "../../core/engines/agent/config.ts";
+import { leaseReport } from "../../core/engines/agent/report.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { poll } from "../../lib/retry.ts";
+import type { Etcd } from "./etcd.ts";
 import { LeaseLoop, newIncarnation } from "./loop.ts";
 import { Peers } from "./peers.ts";
-import { report } from "./report.ts";
 
 /** A machine with nothing to spare is slow; nothing here is judged by time. */
 const deadlineMs = 60_000;
@@ -22,7 +23,7 @@ class Store {
   readonly cutOff = new Set<string>();
   #revision = 1;
 
-  for(host: string): Pick<import("./etcd.ts").Etcd, "read" | "writeRecord" | "revoke"> {
+  for(host: string): Pick<Etcd, "read" | "writeRecord" | "revoke"> {
     const reach = (): void => {
       if (this.cutOff.has(host)) throw new HoldfastError("cut off");
     };
@@ -127,7 +128,8 @@ async function start(store: Store, name: string, port: number): Promise<Host> {
     postgres: store.leader?.host === name ? "primary" : "replica",
     ended: loop.run(stop.signal),
     probe: setInterval(() => {
-      loop.dispatch({ kind: "postgres", begunAt: performance.now(), status: host.postgres });
+      const upstream = host.postgres === "replica" ? (store.leader?.host ?? null) : null;
+      loop.dispatch({ kind: "postgres", begunAt: performance.now(), status: host.postgres, upstream });
     }, 50),
   };
   hosts.push(host);
@@ -151,7 +153,7 @@ it(
     await until("all to know", () => three.loop.state.peers["data1"]?.gate === "open");
     await until("the primary to say so", () => one.loop.servesAsPrimary());
     await until("a replica to report", () => {
-      const { mode, open, heard, dead } = report(two.loop.settings, two.loop.state, performance.now());
+      const { mode, open, heard, dead } = leaseReport(two.loop.settings, two.loop.state, performance.now());
       return mode === "armed" && open && heard.join() === names.join() && dead.length === 0;
     });
     expect(two.loop.servesAsPrimary()).toBe(false);

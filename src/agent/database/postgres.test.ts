@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PostgresProbe } from "./postgres.ts";
-import { postmaster } from "./postmaster.ts";
+import { Postmaster } from "./postmaster.ts";
 
 let directory: string;
 let probe: PostgresProbe;
@@ -30,13 +30,25 @@ const int32 = (value: number): Buffer => {
 };
 const ready = packet("Z", "I");
 const welcome = Buffer.concat([packet("R", int32(0)), ready]);
-/** One row with one boolean column. */
-function row(value: "t" | "f"): Buffer {
-  const column = Buffer.from([
-    0, 1, 0x63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0,
+/** One row: a boolean, and a text or null. */
+function row(value: "t" | "f", upstream: string | null = null): Buffer {
+  const column = (type: number): Buffer =>
+    Buffer.concat([
+      Buffer.from("c\0"),
+      Buffer.alloc(6),
+      int32(type),
+      Buffer.from([0, 1]),
+      int32(-1),
+      Buffer.alloc(2),
+    ]);
+  const field = (text: string | null): Buffer =>
+    text === null ? int32(-1) : Buffer.concat([int32(text.length), Buffer.from(text)]);
+  return Buffer.concat([
+    packet("T", Buffer.from([0, 2]), column(16), column(25)),
+    packet("D", Buffer.from([0, 2]), field(value), field(upstream)),
+    packet("C", "SELECT 1\0"),
+    ready,
   ]);
-  const data = packet("D", Buffer.from([0, 1]), int32(1), value);
-  return Buffer.concat([packet("T", column), data, packet("C", "SELECT 1\0"), ready]);
 }
 const error = (code: string): Buffer => packet("E", `SFATAL\0C${code}\0Mno\0\0`);
 
@@ -75,9 +87,11 @@ afterEach(async () => {
 
 describe("a probe", () => {
   it("tells a primary from a replica, over one connection", async () => {
-    expect(await probe.ask()).toBe("primary");
+    expect((await probe.ask())?.status).toBe("primary");
+    onQuery = () => row("t", "10.0.0.1");
+    expect(await probe.ask()).toEqual({ status: "replica", upstream: "10.0.0.1" });
     onQuery = () => row("t");
-    expect(await probe.ask()).toBe("replica");
+    expect(await probe.ask()).toEqual({ status: "replica", upstream: null });
     expect(connections).toBe(1);
   });
 
@@ -91,8 +105,8 @@ describe("a probe", () => {
     });
     await hasty.ask();
     onStart = () => null;
-    // Null when this machine was too slow to say.
-    expect(["silent", null]).toContain(await hasty.ask());
+    // Undefined when this machine was too slow to say.
+    expect(["silent", undefined]).toContain((await hasty.ask())?.status);
     expect(connections).toBe(2);
     hasty.close();
   });
@@ -106,19 +120,19 @@ describe("a probe", () => {
       connectionMs: 60_000,
     });
     onQuery = () => null;
-    expect(["silent", null]).toContain(await short.ask());
+    expect(["silent", undefined]).toContain((await short.ask())?.status);
     short.close();
     onQuery = () => row("f");
-    expect(await probe.ask()).toBe("primary");
+    expect((await probe.ask())?.status).toBe("primary");
   });
 
   it("takes an error in SQL's words for an answer", async () => {
     onStart = () => error("53300"); // too many clients
-    expect(await probe.ask()).toBe("busy");
+    expect((await probe.ask())?.status).toBe("busy");
     onStart = () => error("57P03"); // the database system is starting up
-    expect(await probe.ask()).toBe("starting");
+    expect((await probe.ask())?.status).toBe("starting");
     onStart = () => welcome;
-    expect(await probe.ask()).toBe("primary");
+    expect((await probe.ask())?.status).toBe("primary");
   });
 
   it("knows that nobody listens, and learns nothing from a connection that breaks", async () => {
@@ -126,9 +140,9 @@ describe("a probe", () => {
       for (const socket of sockets) socket.destroy();
       return null;
     };
-    expect(await probe.ask()).toBe(null);
+    expect(await probe.ask()).toBeNull();
     await new Promise((resolve) => server.close(resolve));
-    expect(await probe.ask()).toBe("starting");
+    expect((await probe.ask())?.status).toBe("starting");
   });
 });
 
@@ -141,7 +155,7 @@ describe("the postmaster", () => {
   };
 
   it("has stopped in order, or crashed, as its control file says", async () => {
-    expect(await postmaster(directory)).toBe("stopped"); // no cluster there
+    expect(await new Postmaster(directory).look()).toBe("stopped"); // no cluster there
     for (const [state, means] of [
       [1, "stopped"],
       [2, "stopped"],
@@ -149,15 +163,15 @@ describe("the postmaster", () => {
       [6, "crashed"],
     ] as const) {
       await control(state);
-      expect(await postmaster(directory)).toBe(means);
+      expect(await new Postmaster(directory).look()).toBe(means);
     }
   });
 
   it("is not alive because another program has its number", async () => {
     await control(6);
     await writeFile(join(directory, "postmaster.pid"), `${process.pid}\n${directory}\n`);
-    expect(await postmaster(directory)).toBe("crashed");
+    expect(await new Postmaster(directory).look()).toBe("crashed");
     await writeFile(join(directory, "postmaster.pid"), "nonsense");
-    expect(await postmaster(directory)).toBe("crashed");
+    expect(await new Postmaster(directory).look()).toBe("crashed");
   });
 });

@@ -13,8 +13,11 @@ export interface ProbeSettings {
   readonly connectionMs: number;
 }
 
-/** `null`: nothing was learned, as this process was late itself, or what was asked went away while it was. */
-export type ProbeAnswer = Exclude<PostgresStatus, "crashed" | "stopped"> | null;
+export interface ProbeAnswer {
+  readonly status: Exclude<PostgresStatus, "crashed" | "stopped">;
+  /** Whom a replica streams from, as its WAL receiver knows it: an address. */
+  readonly upstream: string | null;
+}
 
 /** How late the deadline's own timer may be before a missing answer says nothing, ms. */
 const LATE_MS = 200;
@@ -29,8 +32,11 @@ export class PostgresProbe {
     this.#settings = settings;
   }
 
-  /** One probe, over within the deadline. Never throws. One at a time. */
-  async ask(): Promise<ProbeAnswer> {
+  /**
+   * One probe, over within the deadline; one at a time. Never throws.
+   * @returns null when nothing was learned: this process was late itself, or the connection broke
+   */
+  async ask(): Promise<ProbeAnswer | null> {
     const start = performance.now();
     const { deadlineMs, connectionMs } = this.#settings;
     if (start - this.#connectedAt > connectionMs) this.close();
@@ -42,7 +48,7 @@ export class PostgresProbe {
       const answer = await Promise.race([this.#query(), deadline]);
       if (answer !== "late") return answer;
       this.close();
-      return performance.now() - start > deadlineMs + LATE_MS ? null : "silent";
+      return performance.now() - start > deadlineMs + LATE_MS ? null : told("silent");
     } catch (error) {
       this.close();
       return judge(error as Error & { code?: string });
@@ -60,16 +66,13 @@ export class PostgresProbe {
     client.connection.stream.destroy();
   }
 
-  async #query(): Promise<"primary" | "replica"> {
+  async #query(): Promise<ProbeAnswer> {
     const client = this.#client ?? (await this.#connect());
-    const { rows } = await client.query<[unknown]>({
-      text: "select pg_is_in_recovery()",
-      rowMode: "array",
-    });
-    const recovers = rows[0]?.[0];
+    const { rows } = await client.query<[unknown, string | null]>({ text: QUESTION, rowMode: "array" });
+    const [recovers, upstream = null] = rows[0] ?? [];
     // A gate opens by this word: nothing else may pass for it.
     if (recovers !== true && recovers !== false) throw new Error("no answer to what was asked");
-    return recovers ? "replica" : "primary";
+    return recovers ? { status: "replica", upstream } : told("primary");
   }
 
   async #connect(): Promise<Client> {
@@ -85,8 +88,13 @@ export class PostgresProbe {
   }
 }
 
-function judge(error: Error & { code?: string }): ProbeAnswer {
-  if (["ECONNREFUSED", "ENOENT", CANNOT_CONNECT_NOW].includes(error.code ?? "")) return "starting";
+const QUESTION = `select pg_is_in_recovery(),
+  (select sender_host from pg_stat_wal_receiver where status = 'streaming')`;
+
+const told = (status: ProbeAnswer["status"]): ProbeAnswer => ({ status, upstream: null });
+
+function judge(error: Error & { code?: string }): ProbeAnswer | null {
+  if (["ECONNREFUSED", "ENOENT", CANNOT_CONNECT_NOW].includes(error.code ?? "")) return told("starting");
   // An error in SQL's own words is an answer of a PostgreSQL that works.
-  return error instanceof DatabaseError ? "busy" : null;
+  return error instanceof DatabaseError ? told("busy") : null;
 }

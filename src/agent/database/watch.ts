@@ -1,20 +1,18 @@
 /** Looks at this host's PostgreSQL, and at Patroni while etcd does not answer, and tells the lease. */
-import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
-import { Agent, request } from "undici";
-import { z } from "zod";
 import type { DatabaseConfig } from "../../core/engines/agent/config.ts";
 import type { LeaseLoop } from "./loop.ts";
+import { PatroniApi } from "./patroni.ts";
 import { PostgresProbe } from "./postgres.ts";
-import { postmaster } from "./postmaster.ts";
+import { Postmaster } from "./postmaster.ts";
 
-/** How soon a killed postmaster is noticed, ms: two small files are read. */
+/** How soon a killed postmaster is noticed, ms: one read of /proc. */
 const POSTMASTER_MS = 100;
-const SQL_MS = 200;
+/** Between two probes, ms: while all is as it was, and while somebody waits for a new primary. */
+const SQL_MS = { steady: 500, changing: 100 };
 /** Beyond it a probe is unanswered; three in a row are a hung PostgreSQL. A loaded machine answers in half of it. */
 const SQL_DEADLINE_MS = 1000;
-/** A new backend costs 3 ms of CPU. */
-const CONNECTION_MS = 3000;
+/** A new backend costs some ms of CPU, and proves that there still are new ones. */
+const CONNECTION_MS = 5000;
 const PATRONI_MS = 500;
 
 type Postgres = NonNullable<DatabaseConfig["postgres"]>;
@@ -24,7 +22,9 @@ export function watchPostgres(
   postgres: Postgres,
   { self, members, etcd }: DatabaseConfig,
   loop: LeaseLoop,
-): () => Promise<void> {
+): () => void {
+  const postmaster = new Postmaster(postgres.dataDirectory);
+  const patroni = new PatroniApi(addressOf(members, self), postgres.patroniPort, etcd.ca);
   const probe = new PostgresProbe({
     socketDirectory: postgres.socketDirectory,
     port: postgres.port,
@@ -32,76 +32,60 @@ export function watchPostgres(
     deadlineMs: SQL_DEADLINE_MS,
     connectionMs: CONNECTION_MS,
   });
-  const end = new AbortController();
-  const address = members.find(({ name }) => name === self)?.address ?? "";
-  const loops = [
-    every(POSTMASTER_MS, end.signal, () => lookAtPostmaster(postgres, loop)),
-    every(SQL_MS, end.signal, () => askSql(postgres, probe, loop)),
-    watchFailsafe(`https://${address}:${postgres.patroniPort}/patroni`, etcd.ca, loop, end.signal),
-  ];
-  return async () => {
-    end.abort();
+  let alive = false;
+  let askedAt = -Infinity;
+  const looking = onceAtATime(async () => {
+    const begunAt = performance.now();
+    const state = await postmaster.look();
+    alive = state === "alive";
+    if (state !== "alive") loop.dispatch({ kind: "postgres", begunAt, status: state, upstream: null });
+  });
+  const asking = onceAtATime(async () => {
+    const begunAt = performance.now();
+    if (!alive) return probe.close();
+    if (begunAt < askedAt + (isChanging(loop) ? SQL_MS.changing : SQL_MS.steady)) return;
+    askedAt = begunAt;
+    const answer = await probe.ask();
+    // A postmaster that died meanwhile is known better by the other question.
+    if (answer === null || !alive) return;
+    const upstream = members.find(({ address }) => address === answer.upstream)?.name ?? null;
+    loop.dispatch({ kind: "postgres", begunAt, status: answer.status, upstream });
+  });
+  const doubting = onceAtATime(() => watchFailsafe(patroni, loop));
+  const timers = [setInterval(() => (looking(), asking()), POSTMASTER_MS), setInterval(doubting, PATRONI_MS)];
+  return () => {
+    for (const timer of timers) clearInterval(timer);
     probe.close();
-    await Promise.all(loops);
   };
 }
 
-async function every(ms: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
-  while (!signal.aborted) {
-    const start = performance.now();
-    await act();
-    const left = ms - (performance.now() - start);
-    await sleep(Math.max(10, left), undefined, { signal }).catch(() => undefined);
-  }
+const addressOf = (members: DatabaseConfig["members"], name: string): string =>
+  members.find((member) => member.name === name)?.address ?? "";
+
+/** A turn that comes while the last is under way is left out. */
+function onceAtATime(act: () => Promise<void>): () => void {
+  let busy = false;
+  return () => {
+    if (busy) return;
+    busy = true;
+    void act().finally(() => (busy = false));
+  };
 }
 
-async function lookAtPostmaster({ dataDirectory }: Postgres, loop: LeaseLoop): Promise<void> {
-  const begunAt = performance.now();
-  const status = await postmaster(dataDirectory);
-  if (status !== "alive") loop.dispatch({ kind: "postgres", begunAt, status });
+/** Whether PostgreSQL here is, or may soon be, something else than it was. */
+function isChanging({ settings, state }: LeaseLoop): boolean {
+  const leader = state.view?.etcd.leader?.host;
+  const { status, silent } = state.postgres;
+  const settled = leader === settings.self ? status === "primary" : status === "replica";
+  return leader === undefined || !settled || silent > 0;
 }
-
-async function askSql({ dataDirectory }: Postgres, probe: PostgresProbe, loop: LeaseLoop): Promise<void> {
-  const begunAt = performance.now();
-  if ((await postmaster(dataDirectory)) !== "alive") return probe.close();
-  const status = await probe.ask();
-  if (status !== null) loop.dispatch({ kind: "postgres", begunAt, status });
-}
-
-const patroniAnswer = z.object({
-  role: z.string(),
-  state: z.string(),
-  failsafe_mode_is_active: z.boolean().default(false),
-});
 
 /** Only while etcd does not answer and this host is primary does Patroni's word matter. */
-async function watchFailsafe(
-  url: string,
-  caFile: string,
-  loop: LeaseLoop,
-  signal: AbortSignal,
-): Promise<void> {
-  await every(PATRONI_MS, signal, async () => {
-    const { view, postgres } = loop.state;
-    const begunAt = performance.now();
-    const { readMs, requestMs } = loop.settings;
-    const etcdAnswers = view !== null && begunAt < view.begunAt + readMs + requestMs;
-    if (etcdAnswers || postgres.status !== "primary") return;
-    if (await leadsByFailsafe(url, caFile)) loop.dispatch({ kind: "failsafe", begunAt });
-  });
-}
-
-/** False also when Patroni does not say. */
-async function leadsByFailsafe(url: string, caFile: string): Promise<boolean> {
-  const ca = await readFile(caFile, "utf8").catch(() => "");
-  const dispatcher = new Agent({ connect: { ca } });
-  try {
-    const { body } = await request(url, { dispatcher, signal: AbortSignal.timeout(PATRONI_MS) });
-    const { role, state, failsafe_mode_is_active: active } = patroniAnswer.parse(await body.json());
-    return (role === "primary" || role === "master") && state === "running" && active;
-  } catch {
-    return false;
-  } finally {
-    await dispatcher.destroy();
-  }
+async function watchFailsafe(patroni: PatroniApi, loop: LeaseLoop): Promise<void> {
+  const { view, postgres } = loop.state;
+  const begunAt = performance.now();
+  const { readMs, requestMs } = loop.settings;
+  const etcdAnswers = view !== null && begunAt < view.begunAt + readMs + requestMs;
+  if (etcdAnswers || postgres.status !== "primary") return;
+  if (await patroni.leadsByFailsafe()) loop.dispatch({ kind: "failsafe", begunAt });
 }
