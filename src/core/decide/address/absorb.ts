@@ -66,6 +66,7 @@ function absorbAnswer(
     case "associated":
       address.wrote = { at: draft.now, sure: true, replaced: address.view?.associationId ?? null };
       address.view = { holder: own.target, associationId: event.associationId, askedAt: draft.now };
+      address.moves = draw(draft.settings.moves, address.moves, draft.now, 1);
       arrived(draft, own, address);
       changed(draft, address);
       return;
@@ -121,8 +122,7 @@ function absorbDescription(
     if (wrote?.sure === false) address.wrote = { ...wrote, sure: true };
     address.tookThisTerm = draft.observed?.role === "master";
   }
-  // While a change is due, only a change that worked ends the row of failures.
-  if (mine || !isWanted(draft)) succeeded(draft);
+  succeeded(draft);
   schedulePoll(draft, address, news ? draft.settings.poll.fastMs : address.pollMs * 2);
 }
 
@@ -136,9 +136,7 @@ function samePlace(own: AddressSettings, before: Holder | null, now: Holder | nu
   );
 }
 
-/** The address has come here by this host's doing, as far as is known. */
 function arrived(draft: Draft, own: AddressSettings, address: AddressDraft): void {
-  address.moves = draw(draft.settings.moves, address.moves, draft.now, 1);
   address.tookThisTerm = draft.observed?.role === "master";
   address.alarm = null;
   draft.actions.push({ kind: "announce", address: own.id });
@@ -146,13 +144,26 @@ function arrived(draft: Draft, own: AddressSettings, address: AddressDraft): voi
 
 function changed(draft: Draft, address: AddressDraft): void {
   address.verdict = null;
+  draft.failures = 0;
   succeeded(draft);
   schedulePoll(draft, address, draft.settings.poll.fastMs);
 }
 
+/** While a change is due for any address, a description that worked does not end the row of failures. */
 function succeeded(draft: Draft): void {
+  const due = draft.settings.addresses.some((own, index) => {
+    const address = draft.addresses[index];
+    return address !== undefined && !isMine(own, address);
+  });
+  if (due && isWanted(draft)) return;
   draft.failures = 0;
   draft.failingSince = null;
+}
+
+/** An association of which nobody knows whether it was made, or will be yet. */
+export function mayHaveMoved(draft: Draft, address: AddressDraft): void {
+  address.wrote = { at: draft.now, sure: false, replaced: null };
+  address.moves = draw(draft.settings.moves, address.moves, draft.now, 1);
 }
 
 function absorbFailure(
@@ -172,7 +183,7 @@ function absorbFailure(
   if (reason === "unknown" && awaited.kind !== "describe") {
     address.view = null;
     address.pollAt = draft.now;
-    if (awaited.kind === "associate") address.wrote = { at: draft.now, sure: false, replaced: null };
+    if (awaited.kind === "associate") mayHaveMoved(draft, address);
   }
   draft.failures++;
   draft.failingSince ??= awaited.since;

@@ -1,3 +1,4 @@
+import { mayHaveMoved } from "./absorb.ts";
 import { alarm, type AddressDraft, type Draft, isMine, isWanted, wakeBy } from "./draft.ts";
 import { availableAt, draw } from "./limits.ts";
 import type { AddressSettings, Awaited } from "./types.ts";
@@ -37,7 +38,7 @@ function giveUpOverdue(draft: Draft, address: AddressDraft): void {
     return;
   }
   if (address.api.kind !== "describe") address.view = null;
-  if (address.api.kind === "associate") address.wrote = { at: draft.now, sure: false, replaced: null };
+  if (address.api.kind === "associate") mayHaveMoved(draft, address);
   address.api = null;
 }
 

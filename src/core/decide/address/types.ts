@@ -159,8 +159,9 @@ export type ControllerAction =
   | ({ readonly kind: "associate"; readonly target: Target; readonly allowReassociation: boolean } & Call)
   | ({ readonly kind: "disassociate"; readonly associationId: string } & Call)
   /**
-   * Ask the holder; without one, only the address. May be answered early when `peer` is a role other
-   * than master or `instance` is gone; otherwise after `timeoutMs` with what was learned.
+   * Ask the holder; without one, only the address. May be answered early when `instance` is gone, or when
+   * `peer` is a role other than master and the service has answered; otherwise after `timeoutMs` with
+   * what was learned.
    * `askInstance`: EC2 too (otherwise `instance` is unknown), which is one more API call.
    */
   | ({ readonly kind: "probe"; readonly holder: Holder | null; readonly askInstance: boolean } & Call)
