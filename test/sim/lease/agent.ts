@@ -62,6 +62,10 @@ export class Agent {
   start(): void {
     if (this.process.running || !this.host.up) return;
     this.process.start();
+    this.process.run(() => this.#begin());
+  }
+
+  #begin(): void {
     const incarnation = `${this.host.name}.${++this.#starts}`;
     this.state = startLease(
       this.settings,

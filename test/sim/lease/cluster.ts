@@ -99,8 +99,8 @@ export class Cluster implements AgentWorld, PatroniWorld {
     );
   }
 
-  patroniInformed({ name, process }: Patroni): void {
-    if (!process.stopped) this.unsafePatroni.delete(name);
+  patroniInformed({ name }: Patroni): void {
+    this.unsafePatroni.delete(name);
   }
 
   stallMs(): number {

@@ -13,7 +13,7 @@ export interface PatroniWorld {
   readonly etcd: Etcd;
   newTimeline(parent: Timeline, forkAt: number): Timeline;
   promoted(postgres: Postgres): void;
-  /** It has just heard from etcd who leads, and acts upon it. */
+  /** It has just kept its key alive, or seen that another leads and demoted. */
   patroniInformed(patroni: Patroni): void;
   /** Largest delay of a loop: quiet times have none. */
   stallMs(): number;
@@ -62,7 +62,6 @@ export class Patroni {
       });
     };
     let done = false;
-    const askedAt = world.now;
     this.process.after(retryMs, () => {
       if (done) return;
       done = true;
@@ -75,7 +74,6 @@ export class Patroni {
       ({ leader, sync }) =>
         this.process.run(() => {
           if (done || epoch !== this.#epoch) return;
-          if (world.now - askedAt < retryMs) this.#at.patroniInformed(this);
           const end = (): void => {
             if (done) return;
             done = true;
@@ -92,13 +90,15 @@ export class Patroni {
   }
 
   #keepLeading(lease: string, sync: SyncKey | null, end: () => void): void {
-    const { etcd } = this.#at;
+    const { world, etcd } = this.#at;
+    const askedAt = world.now;
     etcd.request(
       this.postgres.host,
       () => etcd.keepAlive(lease),
       (alive) =>
         this.process.run(() => {
           this.failsafe = false;
+          if (alive && world.now - askedAt < retryMs) this.#at.patroniInformed(this);
           if (alive) this.#bePrimary(sync);
           else this.#lease = null;
           end();
@@ -139,6 +139,7 @@ export class Patroni {
     if (postgres.state !== "running") return this.#startReplica();
     if (postgres.hung) return;
     if (postgres.role === "primary") postgres.demote();
+    this.#at.patroniInformed(this);
     postgres.follow(leader);
   }
 

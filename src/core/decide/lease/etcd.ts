@@ -1,5 +1,5 @@
 /** What is read from and written to etcd: this host's gate record, the fence of a dead leader, its lease's end. */
-import { admit, disprovesLead, gateLost, provesLead, removeGate } from "./gate.ts";
+import { admit, disprovesLead, gateLost, keyLives, removeGate } from "./gate.ts";
 import type { EtcdView, GateRecord, LeaseEvent } from "./types.ts";
 import {
   change,
@@ -37,7 +37,7 @@ export function readEnded(turn: Turn, event: Extract<LeaseEvent, { readonly kind
     },
   });
   if (leader?.host === settings.self) {
-    provesLead(turn, event.begunAt, event.begunAt + leader.ttlMs - settings.marginMs);
+    keyLives(turn, event.begunAt, event.begunAt + leader.ttlMs - settings.marginMs);
     // Fenced while a clock stood still.
     if (turn.rules.revocable(event.view) !== null) gateLost(turn);
   } else if (turn.state.postgres.status === "primary") {

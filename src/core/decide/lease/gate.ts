@@ -113,6 +113,16 @@ export function provesLead(turn: Turn, begunAt: number, until: number): void {
   change(turn, { lead: { ...lead, at: Math.max(lead.at, begunAt), until: Math.max(lead.until, until) } });
 }
 
+/**
+ * The key itself says how long it lives: shorter than was known, when Patroni does not renew it or this
+ * machine's clock stood still.
+ */
+export function keyLives(turn: Turn, begunAt: number, until: number): void {
+  const { lead } = turn.state;
+  if (begunAt < lead.at) provesLead(turn, begunAt, until);
+  else change(turn, { lead: { ...lead, at: begunAt, until } });
+}
+
 /** A primary that does not lead: whatever proved that it does must be newer than this. */
 export function disprovesLead(turn: Turn, begunAt: number): void {
   const { lead } = turn.state;
