@@ -82,8 +82,12 @@ it("does not wait for the rest when one part settles it", async () => {
   const start = performance.now();
   const never = async () => new Promise<string>(() => undefined);
   const asked = await probe({ service: nowhere, instanceState: never, timeoutMs: 20_000 });
-  expect(asked.peer).toBe("backup");
+  expect(asked).toMatchObject({ service: "silent", peer: "backup" });
   expect(performance.now() - start).toBeLessThan(10_000);
+  expect(await probe({ instanceState: never, timeoutMs: 20_000 })).toMatchObject({
+    service: "serves",
+    peer: "backup",
+  });
   own = null;
   const gone = await probe({
     service: nowhere,

@@ -35,17 +35,27 @@ export async function probeHolder(probe: HolderProbe): Promise<ProbeResult> {
     instance: "unknown",
   };
   let wayOut = false;
+  // What a client would see is always waited for: without it a holder that steps down in order looks as
+  // if nobody could tell.
+  let waiting = probe.service === null ? 1 : 2;
   const { service, reference, timeoutMs } = probe;
-  const asks = [
+  const askService = async (): Promise<void> => {
     // Without a port to ask, VRRP's word counts alone: as if nothing had answered.
-    service === null
-      ? Promise.resolve()
-      : tryConnect(service, timeoutMs).then((result) => void (learned.service = result)),
-    tryConnect(reference, timeoutMs).then((result) => void (wayOut = result !== "silent")),
+    if (service === null) return;
+    learned.service = await tryConnect(service, timeoutMs);
+    waiting--;
+  };
+  const askReference = async (): Promise<void> => {
+    wayOut = (await tryConnect(reference, timeoutMs)) !== "silent";
+    waiting--;
+  };
+  const asks = [
+    askService(),
+    askReference(),
     peerRole(probe).then((result) => void (learned.peer = result)),
     instanceOf(probe).then((result) => void (learned.instance = result)),
   ];
-  await firstOf(asks, () => isSettled(learned), timeoutMs);
+  await firstOf(asks, () => waiting === 0 && isSettled(learned), timeoutMs);
   const late = performance.now() - start > timeoutMs + LATE_MS;
   if (learned.service === "silent" && (late || (service !== null && !wayOut))) learned.service = "unknown";
   return learned;
