@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { runDatabaseLoop } from "../agent/database/run.ts";
+import { runDatabaseLoop, runRelease } from "../agent/database/run.ts";
 import { runEcho } from "../agent/echo.ts";
 import { runEntryLoop } from "../agent/entry.ts";
 import { runAddress } from "../agent/run-address.ts";
@@ -8,11 +8,16 @@ import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 
-const usage = "holdfast agent --config FILE";
+const usage = "holdfast agent --config FILE [--release-gate]";
 
 /** Runs this host's agent until it is told to stop: what holdfast-agent.service starts. */
 export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
-  const { values } = parseCommand(args, usage, { config: { type: "string" } }, 0);
+  const { values } = parseCommand(
+    args,
+    usage,
+    { config: { type: "string" }, "release-gate": { type: "boolean" } },
+    0,
+  );
   if (values.config === undefined) {
     throw new HoldfastError("the agent needs its configuration", {
       fix: `usage: ${usage}`,
@@ -21,6 +26,10 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   }
   const config = await readConfig(values.config);
   const { entry, address, database } = config;
+  if (values["release-gate"] === true) {
+    if (database !== undefined) await runRelease(database, io);
+    return ExitStatus.ok;
+  }
   await Promise.all([
     ...(entry === undefined ? [] : [runEntryLoop(entry, io), runEcho(entry.echo, io)]),
     ...(address === undefined ? [] : [runAddress(address, io)]),

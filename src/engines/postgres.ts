@@ -1,4 +1,6 @@
 import { addressOf } from "../core/engines/address.ts";
+import { agentPort } from "../core/engines/agent/database.ts";
+import { leaseReportSchema, type LeaseReport } from "../core/engines/agent/report.ts";
 import { restPort } from "../core/engines/postgres/paths.ts";
 import { tlsPaths } from "../core/engines/tls.ts";
 import type { ServiceTopology } from "../core/topology/schema.ts";
@@ -12,6 +14,8 @@ export interface PostgresStatus {
   readonly versions: { readonly patroni: string | null; readonly postgres: string | null };
   /** The cluster as this host's Patroni sees it; null when Patroni does not answer. */
   readonly cluster: PatroniCluster | null;
+  /** What the host's agent says of fast failover; null when it does not answer. */
+  readonly failover: LeaseReport | null;
 }
 
 export interface PatroniCluster {
@@ -43,18 +47,23 @@ export async function observePostgres(
   const ask = (path: string): Promise<string | null> =>
     outputOf(host, ["curl", "-sS", "--max-time", "3", "--cacert", tlsPaths("postgres").ca, base + path]);
   return observeHost(host, async () => {
-    const [unit, self, cluster] = await Promise.all([
+    const [unit, self, cluster, agent] = await Promise.all([
       unitState(host, "patroni.service"),
       ask("/patroni"),
       ask("/cluster"),
+      outputOf(host, ["curl", "-sS", "--max-time", "3", agentStatusUrl(topology, host.name)]),
     ]);
     return {
       unit,
       versions: parseVersions(self),
       cluster: cluster === null ? null : parseCluster(cluster),
+      failover: leaseReportSchema.safeParse(parseJson(agent)).data ?? null,
     };
   });
 }
+
+const agentStatusUrl = (topology: ServiceTopology, host: string): string =>
+  `http://${addressOf(topology, host)}:${agentPort}/status`;
 
 interface PatroniSelf {
   readonly server_version?: number;

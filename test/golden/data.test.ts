@@ -83,7 +83,7 @@ describe("patroni.yml", () => {
   it("lets nobody in without TLS and a password, except the operating system's postgres user", () => {
     const rules = patroniYaml(() => {}).postgresql.pg_hba;
     const [superuser, replication, ...others] = rules;
-    expect(superuser).toBe("local all postgres peer");
+    expect(superuser).toBe("local all postgres peer map=holdfast");
     expect(replication).toBe("local replication replicator scram-sha-256");
     expect(others.length).toBeGreaterThan(0);
     for (const rule of others) expect(rule).toMatch(/^hostssl .* \d+\.\d+\.\d+\.\d+\/32 scram-sha-256$/);

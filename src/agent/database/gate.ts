@@ -66,6 +66,11 @@ export class Gate {
   /** The process ends: nothing that this agent fenced stays fenced. The gate stays as it is. */
   async stop(): Promise<void> {
     await this.#apply([`add table ${fenceTable}`, `delete table ${fenceTable}`]).catch(() => undefined);
+    this.end();
+  }
+
+  /** Ends nft only. */
+  end(): void {
     this.#nft.restart();
   }
 

@@ -9,7 +9,9 @@ import { Gate } from "./gate.ts";
 import { serveHealth } from "./health.ts";
 import { LeaseLoop, newIncarnation } from "./loop.ts";
 import { Peers } from "./peers.ts";
-import { watchPostgres } from "./watch.ts";
+import { PostgresProbe } from "./postgres.ts";
+import { releaseGate } from "./release.ts";
+import { probeSettings, watchPostgres } from "./watch.ts";
 
 /** For etcd and nft together with what the state machine waits for them, ms. */
 const REQUEST_MS = 900;
@@ -39,29 +41,55 @@ export async function runDatabaseLoop(config: DatabaseConfig, options: Options):
   }
 }
 
+/** For a host without a living agent: see release.ts. @throws HoldfastError when it cannot even try */
+export async function runRelease(config: DatabaseConfig, { signal, reporter }: Options): Promise<void> {
+  const { self, members, postgres, healthPort } = config;
+  if (postgres === undefined) return;
+  await using parts = new AsyncDisposableStack();
+  const gate = openGate(config);
+  parts.defer(() => gate.end());
+  const etcd = await openEtcd(config);
+  parts.defer(() => etcd.close());
+  const probe = parts.adopt(new PostgresProbe(probeSettings(postgres)), (it) => it.close());
+  const address = members.find(({ name }) => name === self)?.address ?? "";
+  const agentLives = (): Promise<boolean> =>
+    fetch(`http://${address}:${healthPort}/status`, { signal: AbortSignal.timeout(REQUEST_MS) }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await releaseGate(config, { gate, etcd, probe: () => probe.ask(), agentLives, reporter, signal });
+}
+
+function openGate({ postgres, fenceFile }: DatabaseConfig): Gate {
+  return new Gate(
+    {
+      gate: postgres === undefined ? null : { file: postgres.gateFile, marker: postgres.marker },
+      fence: fenceFile,
+    },
+    postgres === undefined ? [] : gatePorts(postgres),
+    { requestMs: REQUEST_MS, now: () => performance.now() },
+  );
+}
+
+const openEtcd = ({ etcd }: DatabaseConfig): Promise<Etcd> =>
+  Etcd.open({
+    endpoints: etcd.endpoints,
+    tls: etcd,
+    leaderKey: etcd.leaderKey,
+    recordPrefix: etcd.recordPrefix,
+    requestMs: REQUEST_MS,
+  });
+
 async function runOnce(config: DatabaseConfig, { signal, reporter }: Options): Promise<void> {
   const { self, members, postgres } = config;
   const incarnation = newIncarnation();
   const key = await readKey(config.keyFile);
   await using parts = new AsyncDisposableStack();
-  const gate = new Gate(
-    {
-      gate: postgres === undefined ? null : { file: postgres.gateFile, marker: postgres.marker },
-      fence: config.fenceFile,
-    },
-    postgres === undefined ? [] : gatePorts(postgres),
-    { requestMs: REQUEST_MS, now: () => performance.now() },
-  );
+  const gate = openGate(config);
   parts.defer(() => gate.stop());
   await gate.start();
   const armed = await gate.armed();
-  const etcd = await Etcd.open({
-    endpoints: config.etcd.endpoints,
-    tls: config.etcd,
-    leaderKey: config.etcd.leaderKey,
-    recordPrefix: config.etcd.recordPrefix,
-    requestMs: REQUEST_MS,
-  });
+  const etcd = await openEtcd(config);
   parts.defer(() => etcd.close());
   const peers = await Peers.open({ self, members, port: config.heartbeatPort, incarnation, key }, (message) =>
     loop.dispatch({ kind: "message", message }),

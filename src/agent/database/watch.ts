@@ -2,7 +2,7 @@
 import type { DatabaseConfig } from "../../core/engines/agent/config.ts";
 import type { LeaseLoop } from "./loop.ts";
 import { PatroniApi } from "./patroni.ts";
-import { PostgresProbe } from "./postgres.ts";
+import { PostgresProbe, type ProbeSettings } from "./postgres.ts";
 import { Postmaster } from "./postmaster.ts";
 
 /** How soon a killed postmaster is noticed, ms: one read of /proc. */
@@ -25,13 +25,7 @@ export function watchPostgres(
 ): () => void {
   const postmaster = new Postmaster(postgres.dataDirectory);
   const patroni = new PatroniApi(addressOf(members, self), postgres.patroniPort, etcd.ca);
-  const probe = new PostgresProbe({
-    socketDirectory: postgres.socketDirectory,
-    port: postgres.port,
-    user: "postgres",
-    deadlineMs: SQL_DEADLINE_MS,
-    connectionMs: CONNECTION_MS,
-  });
+  const probe = new PostgresProbe(probeSettings(postgres));
   let alive = false;
   let askedAt = -Infinity;
   const looking = onceAtATime(async () => {
@@ -58,6 +52,14 @@ export function watchPostgres(
     probe.close();
   };
 }
+
+export const probeSettings = ({ socketDirectory, port }: Postgres): ProbeSettings => ({
+  socketDirectory,
+  port,
+  user: "postgres",
+  deadlineMs: SQL_DEADLINE_MS,
+  connectionMs: CONNECTION_MS,
+});
 
 const addressOf = (members: DatabaseConfig["members"], name: string): string =>
   members.find((member) => member.name === name)?.address ?? "";

@@ -67,6 +67,7 @@ function databasePorts({ database }: Partial<Topology>): Tier {
   return [
     { port: database.port, what: "PostgreSQL", path: ["database", "port"] },
     { port: 8008, what: "Patroni", path: ["database", "hosts"] },
+    { port: 8009, what: "Holdfast's agent", path: ["database", "hosts"] },
   ];
 }
 

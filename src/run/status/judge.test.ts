@@ -46,11 +46,19 @@ const member = (name: string, role: string, state: string, timeline = 1) => ({
 const database = (
   host: string,
   members = [member("data1", "leader", "running"), member("data2", "sync_standby", "streaming")],
+  failover: Seen<"database">["failover"] = {
+    mode: "armed",
+    open: true,
+    postgres: "primary",
+    heard: ["data1", "data2", "data3"],
+    dead: [],
+  },
 ): Seen<"database"> =>
   at(host, {
     unit: "active",
     versions: { patroni: "4.1.5", postgres: "15.6" },
     cluster: { paused: false, members },
+    failover,
   });
 const etcd = (host: string, edit: Partial<Seen<"coordination">> = {}): Seen<"coordination"> =>
   at(host, {
@@ -115,8 +123,32 @@ describe("judgeService", () => {
     const { verdict, risks } =
       tier({ database: [database("data1", alone), lost("data2")] }, "database") ?? {};
     expect(verdict).toBe("degraded");
-    expect(risks).toContain("acknowledged writes are on one host only: losing it loses them");
+    expect(risks).toContain(
+      "data at risk now: acknowledged writes are on one host only, losing it loses them",
+    );
     expect(risks).toContain("no replica can take over");
+  });
+
+  it("says when agents do not make failover fast, or let nobody in", () => {
+    const risksWith = (failover: Seen<"database">["failover"]): readonly string[] =>
+      tier({ database: [database("data1", undefined, failover), database("data2")] }, "database")?.risks ??
+      [];
+    const armed = {
+      mode: "armed",
+      open: true,
+      postgres: "primary",
+      heard: ["data1", "data2", "data3"],
+      dead: [],
+    } as const;
+    expect(risksWith({ ...armed, heard: [...armed.heard], dead: [] })).toEqual([]);
+    expect(risksWith(null)).toEqual(["the agent on data1 does not answer: a failover from it is slower"]);
+    expect(risksWith({ ...armed, mode: "plain", heard: ["data1"], dead: [] })).toEqual([
+      "data1 fails over at Patroni's own speed: no agents' majority",
+      "the agent on data1 does not hear data2, data3",
+    ]);
+    expect(risksWith({ ...armed, open: false, heard: [...armed.heard], dead: [] })).toEqual([
+      "data1 lets no client of PostgreSQL in: it has no lease",
+    ]);
   });
 
   it("is down without an address, without a pool, without a primary", () => {

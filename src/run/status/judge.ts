@@ -1,7 +1,8 @@
 /** From what was seen to what it means: is the service up, and what is it one fault away from losing? Pure. */
+import { databaseMembers } from "../../core/engines/agent/database.ts";
 import { clientAddress, isService, type ServiceTopology, type Topology } from "../../core/topology/schema.ts";
 import type { HaproxyServer } from "../../engines/haproxy.ts";
-import type { PatroniCluster, PatroniMember } from "../../engines/postgres.ts";
+import type { PatroniCluster, PatroniMember, PostgresStatus } from "../../engines/postgres.ts";
 import type { ServiceStatus } from "./observe.ts";
 
 export type TierVerdict = "up" | "degraded" | "down";
@@ -131,9 +132,10 @@ function judgeDatabase({ database }: ServiceStatus, topology: ServiceTopology): 
       .map(({ name, state }) => `replica ${name} is ${state}`),
     ...(cluster.paused ? ["Patroni is paused: there is no automatic failover"] : []),
     ...(wantsNone && synchronous.length === 0
-      ? ["acknowledged writes are on one host only: losing it loses them"]
+      ? ["data at risk now: acknowledged writes are on one host only, losing it loses them"]
       : []),
     ...(streaming.length === 0 ? ["no replica can take over"] : []),
+    ...failoverRisks(seen, topology),
   ];
   const replicaText = replicas.map(describeReplica).join(", ") || "no replica";
   const timeline = leader?.timeline ?? null;
@@ -142,6 +144,26 @@ function judgeDatabase({ database }: ServiceStatus, topology: ServiceTopology): 
       ? `no primary; ${replicaText}`
       : `primary ${leader.name}${timeline === null ? "" : ` (timeline ${timeline})`}; ${replicaText}`;
   return tierOf("database", leader !== undefined, summary, risks);
+}
+
+/** What keeps the agents from making failover fast, where they could. */
+function failoverRisks(
+  hosts: readonly (PostgresStatus & { readonly host: string })[],
+  topology: ServiceTopology,
+): string[] {
+  const members = databaseMembers(topology);
+  if (members === null) return [];
+  return hosts.flatMap(({ host, failover }) => {
+    if (failover === null) return [`the agent on ${host} does not answer: a failover from it is slower`];
+    const unheard = members.filter((member) => !failover.heard.includes(member));
+    return [
+      ...(failover.mode === "armed"
+        ? []
+        : [`${host} fails over at Patroni's own speed: no agents' majority`]),
+      ...(failover.open ? [] : [`${host} lets no client of PostgreSQL in: it has no lease`]),
+      ...(unheard.length === 0 ? [] : [`the agent on ${host} does not hear ${unheard.join(", ")}`]),
+    ];
+  });
 }
 
 /** Hosts may disagree while something changes: the one that knows of a leader with the highest timeline is newest. */

@@ -12,10 +12,10 @@ export interface GatePorts {
 }
 
 /** What the gate is for, on one host. */
-export const gatePorts = (host: { readonly port: number; readonly patroniPort: number }): readonly number[] => [
-  host.port,
-  host.patroniPort,
-];
+export const gatePorts = (host: {
+  readonly port: number;
+  readonly patroniPort: number;
+}): readonly number[] => [host.port, host.patroniPort];
 
 /** Before the distribution's own filters, which may accept what this drops only afterwards. */
 const priority = "filter - 10";
@@ -78,6 +78,8 @@ table ${fenceTable} {
   }
   chain input {
     type filter hook input priority ${priority}; policy accept;
+    # among them those that this host's own rejections send it
+    tcp flags & rst == rst accept
     ip saddr @${fenceSet} tcp dport ${database} drop
     ip saddr @${fenceSet} tcp sport ${database} drop
   }

@@ -7,6 +7,7 @@ import { addressOf } from "../address.ts";
 import { addressFitFile, entryHealthFile, notifyFifo, vrrpInstance } from "../keepalived/render.ts";
 import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfigFile } from "./config.ts";
+import { agentKey, bundlePath, databaseMembers, databaseRole, databaseUnitLines } from "./database.ts";
 import { echoPort } from "./echo.ts";
 
 /** A proxy that crashed is back in some 50 ms, on a busy machine in 300. Then the address moves. */
@@ -15,22 +16,31 @@ const START_MS = 1000;
 /** Who is master, as the guide's operators know it. */
 export const stateFile = "/run/nginx-ha-keepalived.state";
 
-const bundlePath = "/opt/holdfast/holdfast.cjs";
 const configPath = "/etc/holdfast/agent.json";
 const unitName = "holdfast-agent.service";
 const sysctlPath = "/etc/sysctl.d/91-holdfast-agent.conf";
 
 /**
- * Holdfast's agent, on the entry hosts: tells keepalived whether the proxy serves, cleans up after it,
- * and moves an Elastic IP.
+ * Holdfast's agent. On the entry hosts it tells keepalived whether the proxy serves, cleans up after it,
+ * and moves an Elastic IP; on the database tier's it makes failover fast and fences it.
  */
 export const agent: Engine = {
   name: "agent",
-  secrets: () => [],
-  render: (context) => context.topology.entry.hosts.map((host) => renderHost(context, host)),
+  secrets: (topology) => (databaseMembers(topology) === null ? [] : [agentKey]),
+  render: (context) => {
+    const { entry } = context.topology;
+    const hosts = new Set([...entry.hosts, ...(databaseMembers(context.topology) ?? [])]);
+    return [...hosts].map((host) => renderHost(context, host));
+  },
 };
 
 function renderHost(context: RenderContext, host: string): HostPart {
+  const isEntry = context.topology.entry.hosts.includes(host);
+  const database = databaseRole(context, host, configPath);
+  const config: AgentConfigFile = {
+    ...(isEntry ? entryConfig(context, host) : {}),
+    ...(database === null ? {} : { database: database.section }),
+  };
   const bundle: DesiredFile = {
     path: bundlePath,
     content: { kind: "artifact", artifact: "holdfast", sha256: context.artifact("holdfast").sha256 },
@@ -38,22 +48,28 @@ function renderHost(context: RenderContext, host: string): HostPart {
     owner: "root:root",
     secret: false,
   };
+  const roles = { entry: isEntry, database: database !== null };
   const files = [
     bundle,
-    textFile(configPath, `${JSON.stringify(agentConfig(context, host), null, 2)}\n`),
-    textFile(sysctlPath, sysctlFile),
-    textFile(`/etc/systemd/system/${unitName}`, unitFile(context.topology)),
+    textFile(configPath, `${JSON.stringify(config, null, 2)}\n`),
+    ...(isEntry ? [textFile(sysctlPath, sysctlFile)] : []),
+    textFile(`/etc/systemd/system/${unitName}`, unitFile(context.topology, roles)),
+    ...(database?.agentFiles ?? []),
   ];
   return {
     host,
-    files,
+    ...database?.part,
+    files: [...files, ...(database?.part.files ?? [])],
     units: [
+      ...(database?.part.units ?? []),
       {
         name: unitName,
         phase: Phase.agent,
         state: "running",
         files: files.map((file) => file.path),
         onChange: "restart",
+        // One after the other, so that a majority goes on voting.
+        ...(database === null ? {} : { serial: "agent" }),
       },
     ],
   };
@@ -65,7 +81,7 @@ const sysctlFile = `# Written by Holdfast.
 net.ipv4.ip_nonlocal_bind = 1
 `;
 
-function agentConfig(context: RenderContext, host: string): AgentConfigFile {
+function entryConfig(context: RenderContext, host: string): AgentConfigFile {
   const { topology } = context;
   const { entry, network } = topology;
   const virtual = entry.address.kind === "vip" ? entry.address.vip : undefined;
@@ -119,26 +135,26 @@ function elasticIp(
  * While the agent is down, the health file stays as it was: keepalived goes on with the last verdict,
  * and the address still moves when the host is lost.
  */
-const unitFile = ({ entry }: Topology): string => `# Written by Holdfast.
+const unitFile = (
+  { entry }: Topology,
+  roles: { entry: boolean; database: boolean },
+): string => `# Written by Holdfast.
 [Unit]
 Description=Holdfast agent
 After=network.target
 StartLimitIntervalSec=0
 
 [Service]
-# the agent goes on without it
-ExecStartPre=-+/usr/sbin/sysctl --quiet --load ${sysctlPath}
-ExecStart=/opt/holdfast/node ${bundlePath} agent --config ${configPath}
+${roles.entry ? `# the agent goes on without it\nExecStartPre=-+/usr/sbin/sysctl --quiet --load ${sysctlPath}\n` : ""}ExecStart=/opt/holdfast/node ${bundlePath} agent --config ${configPath}
 Restart=always
 RestartSec=200ms
 # ahead of ordinary work on a busy machine, and the last to be killed for memory
 Nice=-10
 OOMScoreAdjust=-900
-# to remove a stale address from the interface; nothing else
-CapabilityBoundingSet=CAP_NET_ADMIN
+${roles.database ? `${databaseUnitLines}\n# its gate and fence, stale addresses; to see PostgreSQL's files; nothing else\nCapabilityBoundingSet=CAP_NET_ADMIN CAP_DAC_READ_SEARCH` : "# to remove a stale address from the interface; nothing else\nCapabilityBoundingSet=CAP_NET_ADMIN"}
 NoNewPrivileges=yes
 ProtectSystem=strict
-${entry.address.kind === "vip" ? "" : "# to read what keepalived writes into its own /tmp when it is asked\nCapabilityBoundingSet=CAP_SYS_PTRACE\n# the state file is where operators look for it, and is replaced as a whole\n"}ReadWritePaths=${entry.address.kind === "vip" ? "/run/holdfast" : "/run"}
+${entry.address.kind === "vip" ? "" : "# to read what keepalived writes into its own /tmp when it is asked\nCapabilityBoundingSet=CAP_SYS_PTRACE\n# the state file is where operators look for it, and is replaced as a whole\n"}ReadWritePaths=${entry.address.kind === "vip" ? "/run/holdfast" : "/run"}${roles.database ? " /var/lib/holdfast" : ""}
 ProtectHome=yes
 PrivateTmp=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK

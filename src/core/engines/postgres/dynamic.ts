@@ -27,7 +27,8 @@ export function dynamicConfig(topology: ServiceTopology): DynamicConfig {
     // etcd away, every member reachable: the primary goes on. A member that was asked this does not
     // run for primary for `ttl`, so there is never a second one.
     failsafe_mode: true,
-    synchronous_mode: synchronous,
+    // With two standbys or more, any one of them is enough: a slow or lost one holds no write up.
+    synchronous_mode: synchronous && database.hosts.length > 2 ? "quorum" : synchronous,
     // With a second standby, writes wait rather than be acknowledged by one host only. With one
     // standby its loss must not stop the service: the primary then goes on alone, `status` says so,
     // and Patroni promotes nobody who lacks what was acknowledged meanwhile.

@@ -83,6 +83,10 @@ postgresql:
 ${accessRules(context)
   .map((rule) => `    - ${rule}`)
   .join("\n")}
+  # Holdfast's agent, which is root, asks as the superuser, for whom connections are kept.
+  pg_ident:
+    - holdfast postgres postgres
+    - holdfast root postgres
   create_replica_methods: [basebackup]
   basebackup:
     checkpoint: fast
@@ -104,7 +108,7 @@ function accessRules({ topology }: ServiceContext): string[] {
     hosts.map((host) => `${addressOf(topology, host)}/32`);
   const data = addresses(database.hosts);
   return [
-    "local all postgres peer",
+    "local all postgres peer map=holdfast",
     // Patroni asks its own PostgreSQL for its timeline.
     "local replication replicator scram-sha-256",
     ...data.map((peer) => `hostssl replication replicator ${peer} scram-sha-256`),
