@@ -146,7 +146,10 @@ function freeze(world: World, node: Node, random: Random): () => void {
   if (clockStops) run(0);
   const end = trouble(world, node, "frozen");
   return () => {
-    if (clockStops) run(rate);
+    if (clockStops) {
+      run(rate);
+      node.unawareAt = simulation.now;
+    }
     end();
     thawVrrp(world, node);
     world.thawAgent(node);

@@ -57,6 +57,8 @@ export interface Node {
   /** When a notification was lost last. */
   deafAt: number;
   leaseSeen: Lease;
+  /** When the host went on after it had stood still with its clock: it cannot know that it did. */
+  unawareAt: number;
   /** Since when the agent answers others. */
   answersSince: number;
   incarnation: number;
@@ -124,6 +126,7 @@ export function createNode(
     roleSeen: "unknown",
     deafAt: -Infinity,
     leaseSeen: "none",
+    unawareAt: -Infinity,
     answersSince: 0,
     incarnation: 0,
     state: null,

@@ -119,7 +119,7 @@ export class Watch {
     const address = this.#world.address(action.address);
     const unprovoked = now - this.lastChange > BOUND && isViable(this.#world) && canChange(node);
     if (unprovoked) this.violate(`restless: ${action.kind} with nothing changed for the bound`);
-    if (now - node.deafAt > BOUND / 2) {
+    if (now - node.deafAt > BOUND / 2 && now - node.unawareAt > KNOWLEDGE) {
       if (node.role !== "master" && now - node.masterUntil > KNOWLEDGE) {
         this.violate(`not master: ${node.index} asks to ${action.kind} ${address.id}`);
       }
@@ -153,7 +153,7 @@ export class Watch {
     const silent =
       victim !== undefined &&
       (!agentActs(victim) || victim.answersSince > begun - knowledge || begun - victim.deafAt < BOUND / 2);
-    if (robbed && !silent) {
+    if (robbed && !silent && begun - node.unawareAt > KNOWLEDGE) {
       this.violate(`robbed: ${node.index} takes ${address.id} from ${victim.index}, a master that serves`);
     }
     node.moves = node.moves.filter((time) => begun - time < MINUTE);
@@ -165,7 +165,7 @@ export class Watch {
   }
 
   removed(node: Node, address: Address, begun: number): void {
-    if (address.servingSince < begun - KNOWLEDGE) {
+    if (address.servingSince < begun - KNOWLEDGE && begun - node.unawareAt > KNOWLEDGE) {
       this.violate(`gap: ${node.index} removes ${address.id} from a host that serves`);
     }
   }

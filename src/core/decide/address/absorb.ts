@@ -81,7 +81,8 @@ function absorbAnswer(
       const { kind, serving, yields } = judgement;
       address.sawServing = judgement.sawServing;
       address.silent = judgement.silent;
-      address.verdict = { kind, serving, yields, at: draft.now };
+      // As old as its question: a host that stood still meanwhile must ask again.
+      address.verdict = { kind, serving, yields, at: awaited.since };
       if (kind === "keep" && serving) {
         const found = "the host that holds it serves and does not yield, though this host is VRRP master";
         alarm(draft, own, address, `${found}: is VRRP cut between them? The address stays there`);

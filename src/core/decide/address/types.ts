@@ -195,6 +195,7 @@ export interface Verdict {
   readonly kind: "take" | "keep" | "wait";
   readonly serving: boolean;
   readonly yields: boolean;
+  /** When its probe began. */
   readonly at: number;
 }
 
