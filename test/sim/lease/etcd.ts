@@ -36,6 +36,7 @@ export class Etcd {
   /** Earlier views, for agents that read without asking for linearizability. */
   #history: { readonly at: number; readonly view: EtcdView }[] = [];
   keepHistory = false;
+  readonly #watchers: { readonly host: Host; readonly wake: () => void }[] = [];
 
   constructor(world: Simulation, network: Network, members: readonly Host[]) {
     this.#world = world;
@@ -101,10 +102,19 @@ export class Etcd {
     }
   }
 
+  /** Calls when the leader key goes; most times. */
+  watch(host: Host, wake: () => void): void {
+    this.#watchers.push({ host, wake });
+  }
+
   revoke(lease: string): boolean {
     if (this.#leader?.lease === lease) {
       this.#leader = null;
       this.#changed();
+      for (const { host, wake } of this.#watchers) {
+        if (this.#world.random.chance(0.8) && this.#serving(host))
+          this.#world.after(this.#network.delay(), wake);
+      }
     }
     return this.#leases.delete(lease);
   }

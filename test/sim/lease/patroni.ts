@@ -32,11 +32,17 @@ export class Patroni {
   /** It leads by its failsafe: what GET /patroni says. */
   failsafe = false;
   #promoting = false;
+  #waiting = false;
 
   constructor(at: PatroniWorld, postgres: Postgres) {
     this.#at = at;
     this.postgres = postgres;
     this.process = postgres.host.process();
+    at.etcd.watch(postgres.host, () => {
+      this.process.run(() => {
+        if (this.#waiting) this.#loop();
+      });
+    });
   }
 
   get name(): string {
@@ -54,8 +60,10 @@ export class Patroni {
 
   #loop(): void {
     const epoch = ++this.#epoch;
+    this.#waiting = false;
     const { world, etcd } = this.#at;
     const next = (): void => {
+      this.#waiting = true;
       const stall = world.random.chance(0.003) ? world.random.between(0, this.#at.stallMs()) : 0;
       this.process.after(loopMs + stall, () => {
         if (epoch === this.#epoch) this.#loop();

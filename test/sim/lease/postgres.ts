@@ -97,7 +97,7 @@ export class Postgres {
   startPromotion(fork: () => Timeline, done: () => void): void {
     const promotion = ++this.#promotion;
     this.upstream = null;
-    this.#world.after(this.#world.random.between(50, 1000), () => {
+    this.#world.after(this.#world.random.between(20, 700), () => {
       if (promotion !== this.#promotion || !this.works || this.role === "primary") return;
       this.#promote(fork());
       done();

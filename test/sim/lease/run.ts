@@ -19,6 +19,7 @@ function work({ hours }: { readonly hours: number }): void {
     const history = live(seed, hours);
     const same = seed % twice !== 0 || live(seed, hours).digest === history.digest;
     const violation = same ? history.violation : "the same seed gave two histories";
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     parentPort?.postMessage({ ...history, violation, seed } satisfies Lived);
   });
 }
@@ -33,6 +34,10 @@ function runAll(first: number, seeds: number, hours: number, workers: number): v
     const seconds = (performance.now() - started) / 1000;
     return `${((lived.seeds * hours) / seconds).toFixed(1)} simulated hours a second on ${workers} workers`;
   };
+  const give = (worker: Worker): void => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    worker.postMessage(next++);
+  };
   const finished = (worker: Worker, history: Lived): void => {
     lived.seeds++;
     lived.faults += history.faults;
@@ -45,7 +50,7 @@ function runAll(first: number, seeds: number, hours: number, workers: number): v
       told = performance.now();
       console.log(`${lived.seeds} of ${seeds} seeds, ${bad.length} bad, ${speed()}`);
     }
-    if (next < first + seeds) worker.postMessage(next++);
+    if (next < first + seeds) give(worker);
     else void worker.terminate();
     if (lived.seeds === seeds) {
       console.log(
@@ -58,7 +63,7 @@ function runAll(first: number, seeds: number, hours: number, workers: number): v
   for (let index = 0; index < Math.min(workers, seeds); index++) {
     const worker = new Worker(new URL(import.meta.url), { workerData: { hours } });
     worker.on("message", (history: Lived) => finished(worker, history));
-    worker.postMessage(next++);
+    give(worker);
   }
 }
 
