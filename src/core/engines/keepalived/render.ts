@@ -133,7 +133,9 @@ ${virtualAddress(topology)}}
 const notifyLine = ({ entry }: Topology): string =>
   entry.address.kind === "vip"
     ? ""
-    : `    # the agent reads from it who is master
+    : `    # no scripts, but a FIFO counts as one and is refused without a user
+    script_user root
+    # the agent reads from it who is master
     vrrp_notify_fifo ${notifyFifo}
 `;
 
@@ -149,13 +151,17 @@ const fitFile = ({ entry }: Topology): string =>
 
 `;
 
-const virtualAddress = ({ entry, network }: Topology): string =>
-  entry.address.kind === "vip"
-    ? `    virtual_ipaddress {
-        ${entry.address.vip}/32 dev ${network.interface}
+/** VRRPv3 is not without an address. Of the loopback, so that it is seen by nobody and routes nothing. */
+const NOBODYS_ADDRESS = "127.0.0.112/32 dev lo";
+
+function virtualAddress({ entry, network }: Topology): string {
+  const { address } = entry;
+  const place = address.kind === "vip" ? `${address.vip}/32 dev ${network.interface}` : NOBODYS_ADDRESS;
+  return `    virtual_ipaddress {
+        ${place}
     }
-`
-    : "";
+`;
+}
 
 /** VRRPv3 has no authentication: who may speak it is decided by source address, before keepalived sees it. */
 function filterRules(topology: Topology, host: string): string {
