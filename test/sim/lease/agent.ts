@@ -46,6 +46,7 @@ export class Agent {
   readonly #at: AgentWorld;
   readonly #patroni: Patroni | null;
   readonly #rules: Rules;
+  readonly #helper: Process;
   #starts = 0;
   #kernelBusyUntil = 0;
   state: LeaseState | null = null;
@@ -55,6 +56,7 @@ export class Agent {
     this.host = host;
     this.#patroni = patroni;
     this.process = host.process();
+    this.#helper = host.process();
     this.settings = { ...settings, ...at.variant.settings };
     this.#rules = { ...safeRules, ...at.variant.rules };
   }
@@ -81,6 +83,44 @@ export class Agent {
   stop(): void {
     this.process.kill();
     this.state = null;
+    this.#helper.kill();
+    this.#helper.start();
+    this.#helper.after(this.settings.releaseMs, () => this.#release());
+  }
+
+  /** holdfast-gate-release: what src/agent/database/release.ts does for a host whose agent stays dead. */
+  #release(): void {
+    const postgres = this.#patroni?.postgres;
+    if (this.process.running || !this.host.table || postgres === undefined) return;
+    const { etcd } = this.#at;
+    this.#helper.after(1000, () => this.#release());
+    const begunAt = this.host.clock();
+    const view = { begunAt, endedAt: begunAt, leaderSince: begunAt };
+    etcd.request(
+      this.host,
+      () => etcd.view(),
+      (read) =>
+        this.#helper.run(() => {
+          const probe = { status: this.#status(), upstream: postgres.streamsFrom, begunAt, silent: 0 };
+          const known = startLease(this.settings, "helper", true, begunAt);
+          const state = { ...known, postgres: probe, view: { ...view, etcd: read } };
+          const lease = read.leader?.host === this.host.name ? read.leader.lease : null;
+          if (this.process.running || !this.#rules.mayServe(this.settings, state, begunAt)) return;
+          const { name } = this.host;
+          etcd.request(
+            this.host,
+            () =>
+              etcd.writeRecord(name, { state: "unarmed", lease }, read.records[name]?.revision ?? "0", lease),
+            (written) =>
+              this.#helper.run(() => {
+                if (written === null || this.process.running) return;
+                this.#at.world.trace(`${name} released`);
+                this.host.removeGate();
+                this.#at.gateChanged(this.host);
+              }),
+          );
+        }),
+    );
   }
 
   leave(): void {
