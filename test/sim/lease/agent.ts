@@ -23,6 +23,8 @@ export interface Variant {
   readonly revokesByKey?: boolean;
   /** Reads from any etcd member, this far behind. */
   readonly staleReadsMs?: number;
+  /** Not a mistake, but the weather in which one shows: the share of what is sent that is late. */
+  readonly slow?: number;
   /** Puts records without comparing. */
   readonly putsBlindly?: boolean;
 }

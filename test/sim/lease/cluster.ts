@@ -52,7 +52,7 @@ export class Cluster implements AgentWorld, PatroniWorld {
     const members = leaseMembers(dataHosts, all);
     if (members === null) throw new Error("no layout for the accelerator");
     for (const name of members) this.hosts.set(name, new Host(this.world, name));
-    this.network = new Network(this.world, this.hosts);
+    this.network = new Network(this.world, this.hosts, variant.slow);
     this.etcd = new Etcd(this.world, this.network, [...this.hosts.values()]);
     this.etcd.keepHistory = variant.staleReadsMs !== undefined;
     const first = this.newTimeline(null, 0);

@@ -89,7 +89,7 @@ export class Etcd {
       this.#expire();
       const answer = apply();
       this.#world.after(this.#network.delay(), () => {
-        if (host.up && !host.etcdCut && !random.chance(this.#network.loss)) answered(answer);
+        if (host.up && !host.etcdCut && !random.chance(this.#network.weather.loss)) answered(answer);
       });
     };
     const delay = random.chance(0.005) ? random.between(500, 6000) : random.between(1, 8);

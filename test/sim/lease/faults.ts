@@ -1,5 +1,4 @@
 import type { Cluster } from "./cluster.ts";
-import { usualNetwork } from "./network.ts";
 import type { Host } from "./host.ts";
 import type { Process } from "./process.ts";
 
@@ -155,8 +154,10 @@ export const faults: Readonly<Record<string, Fault>> = {
     };
   },
   "bad network": ({ network, world }) => {
-    network.loss = world.random.pick([0.05, 0.2, 0.5]);
-    network.slow = world.random.pick([0.01, 0.1, 0.5]);
-    return () => Object.assign(network, usualNetwork);
+    network.weather = {
+      loss: world.random.pick([0.05, 0.2, 0.5]),
+      slow: world.random.pick([0.01, 0.1, 0.5]),
+    };
+    return () => network.clearUp();
   },
 };

@@ -2,24 +2,35 @@ import type { Simulation } from "../../support/simulation.ts";
 import type { Host } from "./host.ts";
 
 /** Shares of what is sent that is lost, and that is late by up to 1.5 s. */
-export const usualNetwork = { loss: 0.001, slow: 0.001 };
+interface Weather {
+  loss: number;
+  slow: number;
+}
+
+const usual: Weather = { loss: 0.001, slow: 0.001 };
 
 export class Network {
   readonly #world: Simulation;
   readonly #hosts: ReadonlyMap<string, Host>;
   /** `a>b`: what a sends does not reach b. */
   readonly cuts = new Set<string>();
-  loss = usualNetwork.loss;
-  slow = usualNetwork.slow;
+  weather: Weather;
+  readonly #usual: Weather;
 
-  constructor(world: Simulation, hosts: ReadonlyMap<string, Host>) {
+  constructor(world: Simulation, hosts: ReadonlyMap<string, Host>, slow = usual.slow) {
+    this.#usual = { ...usual, slow };
+    this.weather = this.#usual;
     this.#world = world;
     this.#hosts = hosts;
   }
 
+  clearUp(): void {
+    this.weather = this.#usual;
+  }
+
   delay(): number {
     const { random } = this.#world;
-    return random.chance(this.slow) ? random.between(20, 1500) : random.between(0, 4);
+    return random.chance(this.weather.slow) ? random.between(20, 1500) : random.between(0, 4);
   }
 
   /** Datagrams between agents: lost, late, twice, out of order; no drop rule stops them. */
@@ -27,7 +38,7 @@ export class Network {
     const { random } = this.#world;
     const copies = random.chance(0.002) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      if (!from.up || this.cuts.has(`${from.name}>${to.name}`) || random.chance(this.loss)) continue;
+      if (!from.up || this.cuts.has(`${from.name}>${to.name}`) || random.chance(this.weather.loss)) continue;
       this.#world.after(this.delay(), act);
     }
   }
