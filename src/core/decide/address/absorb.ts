@@ -116,7 +116,8 @@ function absorbDescription(
   const came = mine && !isMine(own, address);
   const before = address.view?.associationId;
   address.view = view;
-  if (news) Object.assign(address, { verdict: null, sawServing: false, silent: 0 });
+  // A probe that is under way asks somebody who is not the holder any more.
+  if (news) Object.assign(address, { probe: null, verdict: null, sawServing: false, silent: 0 });
   if (mine) {
     if (came) arrived(draft, own, address);
     else if (associationId !== before) draft.actions.push({ kind: "announce", address: own.id });

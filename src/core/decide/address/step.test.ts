@@ -122,6 +122,25 @@ it("takes the address from a backup that serves, once it is sure that it is ther
   expect(kinds(driven.describes(PEER, "eipassoc-1"))).toContain("associate");
 });
 
+it("what the former holder answers says nothing of the present one", () => {
+  const driven = backup();
+  driven.now += 1000;
+  driven.role("master");
+  driven.now += 120;
+  const asked = driven.call("probe");
+  const other = { ...PEER, instanceId: "i-other", networkInterfaceId: "eni-other" };
+  driven.describes(other, "eipassoc-2");
+  const late = {
+    kind: "probed",
+    call: asked,
+    service: "serves",
+    peer: "backup",
+    instance: "unknown",
+  } as const;
+  expect(kinds(driven.send(late))).not.toContain("associate");
+  expect(kinds(driven.probes("serves", "master"))).not.toContain("associate");
+});
+
 it("as backup changes nothing, wherever the address is", () => {
   const driven = new Driven();
   driven.role("backup");
