@@ -89,7 +89,10 @@ function longestOf(
   if (first === undefined) return { outageMs: 0, range: { low: 0, high: round(spacing) }, sendLagMs: 0 };
   const longest = outages.reduce((a, b) => (lengthOf(b) > lengthOf(a) ? b : a), first);
   const own = records.filter((record) => record.class === requestClass);
-  const late = Math.max(0, ...own.filter((record) => isIn(record, longest)).map((r) => r.sent - r.intended));
+  const late = own.reduce(
+    (most, record) => (isIn(record, longest) ? Math.max(most, record.sent - record.intended) : most),
+    0,
+  );
   const sendLagMs = late > SEND_LAG_LIMIT_MS ? round(late) : 0;
   const { from, proven, overBy } = longest;
   const begin = own.find(({ intended }) => intended === from);
