@@ -20,7 +20,7 @@ import { printSplits, type Split, splitBrain } from "./failover/split.ts";
 
 const EVERY_MS = 5;
 const LATENCY_MS = 100;
-const address = "203.0.113.100";
+const address = "198.51.100.10";
 const region = "eu-north-1";
 const notify = "/usr/lib/keepalived/nginx-ha-notify";
 

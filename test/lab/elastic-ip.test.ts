@@ -10,7 +10,7 @@ import { exec } from "../../src/lib/exec.ts";
 import { dumpJournals, home, must } from "../support/lab.ts";
 import { testService, type TestService } from "../support/service.ts";
 
-const address = "203.0.113.100";
+const address = "198.51.100.10";
 let service: TestService;
 let nginx1: LabMachine;
 let nginx2: LabMachine;

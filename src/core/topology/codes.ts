@@ -150,9 +150,9 @@ export const invalidCodes = {
     fix: "Use haproxy with an app tier, nginx without",
   },
   HF040: {
-    title: "Elastic IP in the hosts' own subnet",
-    why: "It is translated to a host's private address on the way in; in the subnet it would be a neighbour's.",
-    fix: "Give the public address that was allocated",
+    title: "Elastic IP in a network of the hosts or of clients",
+    why: "It is routed to the hosts' network and translated to a host's private address there; in the subnet of either side it would be a neighbour's.",
+    fix: "Give the public address that was allocated; in a lab one such as 198.51.100.10",
   },
 } as const satisfies Record<string, InvalidCode>;
 

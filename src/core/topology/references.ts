@@ -146,12 +146,25 @@ function virtualAddress({ network, hosts, clientAddress }: Sections): Mistake[] 
   return mistakes;
 }
 
-function publicAddress({ network, clientAddress }: Sections): Mistake[] {
-  if (clientAddress?.key !== "publicAddress" || network === undefined) return [];
+/** Where the lab's router and its clients are: an address of it would be a neighbour's, and is not routed. */
+const LAB_PUBLIC_NETWORK = "203.0.113.0/24";
+
+function publicAddress({ network, provider, clientAddress }: Sections): Mistake[] {
+  if (clientAddress?.key !== "publicAddress") return [];
   const { address } = clientAddress;
-  if (!inSubnet(address, parseSubnet(network.subnet))) return [];
-  const found = `${address} is in the hosts' own subnet ${network.subnet}`;
-  return [{ code: "HF040", path: ["entry", "address", "publicAddress"], found }];
+  const taken = [
+    ...(network === undefined ? [] : [{ subnet: network.subnet, whose: "the hosts' own subnet" }]),
+    ...(provider?.kind === "lab"
+      ? [{ subnet: LAB_PUBLIC_NETWORK, whose: "the lab's network of clients" }]
+      : []),
+  ];
+  return taken
+    .filter(({ subnet }) => inSubnet(address, parseSubnet(subnet)))
+    .map(({ subnet, whose }) => ({
+      code: "HF040",
+      path: ["entry", "address", "publicAddress"],
+      found: `${address} is in ${whose} ${subnet}`,
+    }));
 }
 
 const serviceTiers = ["app", "database", "coordination"] as const;

@@ -155,6 +155,9 @@ const references = [
   broken("elastic-ip-in-subnet", "HF040", {
     [vip]: "address: { kind: elastic-ip, publicAddress: 10.77.10.10 }",
   }),
+  broken("elastic-ip-among-clients", "HF040", {
+    [vip]: "address: { kind: elastic-ip, publicAddress: 203.0.113.7 }",
+  }),
   broken("objective-missing", "HF005", { "  app: { recoveryTime: 1s }\n": "" }),
 ];
 
