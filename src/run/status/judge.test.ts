@@ -21,7 +21,11 @@ const entry = (host: string, edit: Partial<Seen<"entry">> = {}): Seen<"entry"> =
     holds: host === "lb1",
     keepalived: host === "lb1" ? ("master" as const) : ("backup" as const),
     units: { proxy: "active", keepalived: "active", agent: "active" },
-    servers: [server("app1", "UP"), server("app2", "UP")],
+    servers: [
+      server("app1", "UP"),
+      server("app2", "UP"),
+      { ...server("app1", "no check"), backend: "app_last_resort" },
+    ],
     versions: {},
     ...edit,
   });

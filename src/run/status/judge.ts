@@ -89,8 +89,9 @@ function judgeApp({ entry, app }: ServiceStatus): TierStatus {
   const appHosts = new Set(app.map(({ host }) => host));
   // What counts for clients is what the proxy that holds the address thinks.
   const holder = entry.find((host) => host.reachable && host.holds);
-  const pool = (holder?.reachable === true ? (holder.servers ?? []) : []).filter(({ server }) =>
-    appHosts.has(server),
+  // Not the last resort: hosts are in that whatever their checks say.
+  const pool = (holder?.reachable === true ? (holder.servers ?? []) : []).filter(
+    ({ backend, server }) => backend === "app" && appHosts.has(server),
   );
   const serving = pool.filter(isUp);
   const versions = [...new Set(seen.map(({ version }) => version ?? "none"))];
