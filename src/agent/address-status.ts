@@ -75,6 +75,11 @@ export class AddressStatus {
       .catch((error: unknown) => this.#reporter.warn((error as Error).message));
   }
 
+  /** Settles when nothing is being written any more. */
+  async written(): Promise<void> {
+    await this.#writing;
+  }
+
   #address(
     settings: ControllerSettings,
     publicIps: ReadonlyMap<string, string>,

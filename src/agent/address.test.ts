@@ -127,8 +127,7 @@ afterEach(async () => {
   await running;
   await ec2.close();
   await aws.close();
-  // A file that was being written when it ended may still come.
-  await rm(directory, { recursive: true, maxRetries: 10 });
+  await rm(directory, { recursive: true });
 });
 
 it("a master gets the address in one call, and the guide's state file says so", async () => {

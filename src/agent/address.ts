@@ -92,6 +92,7 @@ export class AddressLoop {
       this.#ended = true;
       clearTimeout(this.#timer);
       done.abort();
+      await Promise.allSettled([this.#writing, this.#status.written()]);
     }
   }
 

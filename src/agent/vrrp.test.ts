@@ -41,7 +41,7 @@ beforeEach(async () => {
   following = vrrp.follow(stop.signal);
   // Once for each FIFO at least.
   await until("it to be attached", () => attached >= 1 && vrrp.keepalivedLives);
-});
+}, 60_000);
 afterEach(async () => {
   child.kill("SIGKILL");
   stop.abort();

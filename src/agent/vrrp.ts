@@ -102,7 +102,8 @@ export class VrrpRole implements RoleSource {
     this.#askedAt = performance.now();
     for (let again = 0; again < 3; again++) {
       const seen = this.#notifications;
-      const pid = await keepalivedPid();
+      // Looking through all of /proc takes long on a busy host, and a transition waits for it.
+      const pid = this.#pid !== null && (await isKeepalived(this.#pid)) ? this.#pid : await keepalivedPid();
       const state = pid === null ? "STOP" : await askKeepalived(pid, this.#options.instance);
       const restarted = pid !== this.#pid;
       this.#pid = pid;
