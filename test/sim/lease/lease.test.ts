@@ -29,7 +29,8 @@ describe("the failover accelerator in a simulated database tier", () => {
     for (let at = seed; at < seed + tries && caught === null; at++) {
       const { violation } = live(at, hours, variant);
       // Being slow is not what these mistakes are about.
-      if (violation !== null && /serve as|is lost|acknowledged writes/.test(violation)) caught = violation;
+      if (violation !== null && /both serve|is lost|all acknowledged writes/.test(violation))
+        caught = violation;
     }
     expect(caught).not.toBeNull();
   });
