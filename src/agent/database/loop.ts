@@ -73,7 +73,9 @@ export class LeaseLoop {
     try {
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
       this.dispatch({ kind: "leave" });
-      await Promise.race([this.#left.promise, sleep(this.settings.leaveMs + this.settings.requestMs)]);
+      const { leaveMs, requestMs } = this.settings;
+      // Not referenced: the process ends when it has left, and not when this is over.
+      await Promise.race([this.#left.promise, sleep(leaveMs + requestMs, undefined, { ref: false })]);
     } finally {
       clearInterval(tick);
       await this.#gateQueue;

@@ -167,8 +167,8 @@ export const resilienceCases: readonly Case[] = [
   {
     code: "HF138",
     path: "objectives.database.recoveryTime",
-    found: "10 s holds when PostgreSQL dies (up to 3.2 s), not when its host does (up to 25.2 s)",
-    edits: {},
+    found: "3.5 s holds when PostgreSQL dies (up to 3.2 s), not when its host does (up to 4 s)",
+    edits: { "recoveryTime: 10s": "recoveryTime: 3500ms" },
   },
   {
     code: "HF135",

@@ -129,7 +129,8 @@ const references = [
   broken("service-on-nginx-port", "HF028", { "port: 8442": "port: 443" }),
   broken("entry-and-app-on-one-host", "HF028", { "hosts: [app1, app2]": "hosts: [lb1, app2]" }),
   broken("app-and-database-on-one-host", "HF028", { "hosts: [app1, app2]": "hosts: [data1, app2]" }),
-  broken("redis-on-patronis-port", "HF028", {
+  // … and its replica's on the agent's
+  broken("redis-on-patronis-port", "HF028 HF028", {
     "cache:\n  hosts: [data1, data2, data3]": "cache:\n  hosts: [data1, data2, data3]\n  port: 8008",
   }),
   broken("service-name-twice", "HF029", { "name: trail-store,": "name: role-store," }),

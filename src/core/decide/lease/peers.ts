@@ -140,7 +140,7 @@ function silent(settings: LeaseSettings, { heardAt }: Peer, now: number): boolea
 function ask(turn: Turn, about: string): void {
   const { settings, now } = turn;
   const peer = peerOf(turn.state, about);
-  if (!silent(settings, peer, now) || peer.gate === "unarmed" || peer.gate === "leaving") return;
+  if (!silent(settings, peer, now) || saidPlain(turn, about)) return;
   if (peer.round !== null && now < peer.round.askedAt + 2 * settings.heartbeatMs) return;
   if (peer.deadBy !== null && !leadsByNewerRecord(turn, about, peer.deadBy)) return;
   if (!vote(turn, about)) return;
@@ -157,6 +157,13 @@ function ask(turn: Turn, about: string): void {
       message: { kind: "question", from: self, about, incarnation, round },
     });
   }
+}
+
+/** One that died right after it had armed said so in its record, and in no heartbeat. */
+function saidPlain({ state: { peers, view } }: Turn, host: string): boolean {
+  const gate = peers[host]?.gate;
+  const record = view?.etcd.records[host]?.state ?? "unarmed";
+  return gate === "leaving" || (gate === "unarmed" && record === "unarmed");
 }
 
 function leadsByNewerRecord({ rules, state: { view } }: Turn, host: string, deadBy: number): boolean {
