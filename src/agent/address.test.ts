@@ -94,6 +94,7 @@ beforeEach(async () => {
     peerPort: 18_406,
     stateFile: join(directory, "state"),
     fitFile: join(directory, "fit"),
+    awayFile: join(directory, "away"),
     statusFile: join(directory, "status"),
   });
   const identity = {
@@ -132,10 +133,12 @@ afterEach(async () => {
 
 it("a master gets the address in one call, and the guide's state file says so", async () => {
   await until("the first state", async () => (await content("state")) === "STATE=BACKUP\n");
+  await until("it to be known elsewhere", async () => (await content("away")) === "1\n");
   become("master");
   await until("the address to be here", () => holder === here);
   await until("the state", async () => (await content("state")) === "STATE=MASTER\n");
   await until("it to be known", async () => (await status()).addresses?.[0]?.here === true);
+  await until("keepalived to hear of it", async () => (await content("away")) === "0\n");
   expect(made("DisassociateAddress")).toHaveLength(0);
   expect(made("AssociateAddress").map(({ parameters }) => parameters.get("AllowReassociation"))).toEqual([
     "true",

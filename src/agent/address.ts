@@ -58,6 +58,8 @@ export class AddressLoop {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #ended = false;
+  /** As last written to the away file. */
+  #away: boolean | undefined;
   #peers: readonly string[];
 
   constructor(config: AddressConfig, parts: AddressParts) {
@@ -113,11 +115,31 @@ export class AddressLoop {
 
   /** Only a master has something to do: nobody pushes an address away. */
   #isSettled(): boolean {
-    const { observed, addresses } = this.#state;
-    if (observed?.role !== "master") return observed !== null;
-    return addresses.every(({ view }, index) => {
+    const { observed } = this.#state;
+    return observed?.role === "master" ? this.#isHere() : observed !== null;
+  }
+
+  #isHere(): boolean {
+    return this.#state.addresses.every(({ view }, index) => {
       const own = this.#settings.addresses[index];
       return own !== undefined && isAt(own.target, view?.holder);
+    });
+  }
+
+  /** After a split, whom clients were served by should be master: the address need not move then. */
+  async #showAway(): Promise<void> {
+    const { awayFile } = this.#config;
+    const away = !this.#isHere();
+    if (
+      awayFile === undefined ||
+      away === this.#away ||
+      this.#state.addresses.some(({ view }) => view === null)
+    )
+      return;
+    this.#away = away;
+    await this.#write(awayFile, away ? "1\n" : "0\n").catch((error: unknown) => {
+      this.#away = undefined;
+      this.#parts.reporter.warn((error as Error).message);
     });
   }
 
@@ -132,6 +154,7 @@ export class AddressLoop {
     // Synchronously begun: nothing comes between the decision and the deed.
     for (const action of actions) void this.#perform(action);
     this.#status.show(state, this.#settings, this.#publicIps);
+    void this.#showAway();
     clearTimeout(this.#timer);
     // setTimeout takes no more than 24 days; the controller wakes up much more often than each minute.
     const wait = Math.min(60_000, Math.max(1, Math.ceil(state.wakeAt - performance.now())));

@@ -123,7 +123,8 @@ END`;
       await must(machine, "nft", "delete", "table", "inet", "test_split");
     await whole();
     expect(await served()).toBe(true);
-    expect((await associations()) - before).toBeLessThanOrEqual(1);
+    expect(await associations()).toBe(before);
+    expect((await owner())?.name).toBe(holder?.name);
   }));
 
 it("a switchover moves it", () =>

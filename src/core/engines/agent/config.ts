@@ -66,6 +66,8 @@ export const addressSchema = z.strictObject({
   healthFile: z.string().optional(),
   /** For a second `track_file` and nginx-ha-check: 0 while this host can move the address, 1 when it cannot. */
   fitFile: z.string().default("/run/holdfast/address-fit"),
+  /** For a weighted `track_file`: 1 while an address is known to be elsewhere. Absent: not written. */
+  awayFile: z.string().optional(),
   stateFile: z.string().default("/run/nginx-ha-keepalived.state"),
   /** For `holdfast address status`: what the agent knows, as JSON. */
   statusFile: z.string().default("/run/holdfast/address.json"),

@@ -4,7 +4,13 @@ import type { Topology } from "../../topology/schema.ts";
 import { textFile } from "../base/files.ts";
 import type { Engine, HostPart, RenderContext } from "../engine.ts";
 import { addressOf } from "../address.ts";
-import { addressFitFile, entryHealthFile, notifyFifo, vrrpInstance } from "../keepalived/render.ts";
+import {
+  addressAwayFile,
+  addressFitFile,
+  entryHealthFile,
+  notifyFifo,
+  vrrpInstance,
+} from "../keepalived/render.ts";
 import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfigFile } from "./config.ts";
 import { agentKey, bundlePath, databaseMembers, databaseRole, databaseUnitLines } from "./database.ts";
@@ -127,6 +133,7 @@ function elasticIp(
     probePort: topology.entry.ports.https,
     healthFile: entryHealthFile,
     fitFile: addressFitFile,
+    awayFile: addressAwayFile,
     stateFile,
   };
 }

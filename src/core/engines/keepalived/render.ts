@@ -17,6 +17,11 @@ export const entryHealthFile = "/run/holdfast/entry-health";
 /** Whether this host can move the Elastic IP: as the health file, written by the agent. */
 export const addressFitFile = "/run/holdfast/address-fit";
 
+/** Whether the Elastic IP is with another host: written by the agent. */
+export const addressAwayFile = "/run/holdfast/address-away";
+/** More than the priorities of the hosts differ by. */
+const AWAY_WEIGHT = -20;
+
 /** Where keepalived tells of its transitions; read by the agent. */
 export const notifyFifo = "/run/holdfast/vrrp.fifo";
 export const vrrpInstance = "entry";
@@ -72,6 +77,7 @@ ${
   entry.address.kind === "vip"
     ? ""
     : `f ${addressFitFile} 0644 root root - 0
+f ${addressAwayFile} 0644 root root - 0
 p ${notifyFifo} 0600 root root -
 `
 }`;
@@ -103,7 +109,7 @@ track_file entry_health {
     init_file 0
 }
 
-${fitFile(topology)}vrrp_instance ${vrrpInstance} {
+${elasticIpFiles(topology)}vrrp_instance ${vrrpInstance} {
     # nobody starts as master and nobody takes the address back: it moves only when its holder fails
     state BACKUP
     nopreempt
@@ -124,7 +130,7 @@ ${peersOf(topology, host)
     # weight 0: a fault gives the address away at once, with an advertisement of priority 0
     track_file {
         entry_health weight 0
-${topology.entry.address.kind === "vip" ? "" : "        address_fit weight 0\n"}    }
+${topology.entry.address.kind === "vip" ? "" : `        address_fit weight 0\n        address_away weight ${AWAY_WEIGHT}\n`}    }
 ${virtualAddress(topology)}}
 `;
 }
@@ -139,13 +145,22 @@ const notifyLine = ({ entry }: Topology): string =>
     vrrp_notify_fifo ${notifyFifo}
 `;
 
-/** A master that EC2 refuses would keep the address from a peer that could take it. */
-const fitFile = ({ entry }: Topology): string =>
+/**
+ * A master that EC2 refuses would keep the address from a peer that could take it. And of two masters, after
+ * a split, the one that has the address stays it, whatever the hosts' own priorities: nothing moves.
+ */
+const elasticIpFiles = ({ entry }: Topology): string =>
   entry.address.kind === "vip"
     ? ""
     : `track_file address_fit {
     file ${addressFitFile}
     weight 0
+    init_file 0
+}
+
+track_file address_away {
+    file ${addressAwayFile}
+    weight ${AWAY_WEIGHT}
     init_file 0
 }
 
