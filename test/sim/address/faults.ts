@@ -21,6 +21,7 @@ export const faults: Readonly<
     begin: (world, random) => freeze(world, random.pick(world.nodes), random),
     lasts: [50, 120_000],
   },
+  frozenTakeover: { begin: frozenTakeover, lasts: [3000, 60_000] },
   agentCrash: { begin: (world, random) => stopAgent(world, random.pick(world.nodes)), lasts: [200, 10_000] },
   agentFrozen: {
     begin: (world, random) => freezeAgent(world, random.pick(world.nodes)),
@@ -153,6 +154,24 @@ function freeze(world: World, node: Node, random: Random): () => void {
     end();
     thawVrrp(world, node);
     world.thawAgent(node);
+  };
+}
+
+/** A host stands still in the middle of a takeover, while the former holder comes back. */
+function frozenTakeover(world: World, random: Random): () => void {
+  const { simulation } = world;
+  const former = holder(world);
+  const heal = proxyDown(world, former);
+  let thaw: (() => void) | undefined;
+  let over = false;
+  simulation.after(random.between(20, 350), () => {
+    const next = world.nodes.find((node) => node !== former && node.role === "master");
+    if (next !== undefined && !over) thaw = freeze(world, next, random);
+    simulation.after(random.between(200, 1000), heal);
+  });
+  return () => {
+    over = true;
+    thaw?.();
   };
 }
 

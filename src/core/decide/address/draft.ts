@@ -24,9 +24,13 @@ export function wakeBy(draft: Draft, time: number): void {
   if (time < draft.wakeAt) draft.wakeAt = time;
 }
 
-/** The healthy VRRP master should have the addresses; in strict mode it must hold the lease too. */
-export function isWanted({ settings, observed }: Draft): boolean {
+/**
+ * The healthy VRRP master should have the addresses; in strict mode it must hold the lease too. A host that
+ * has said that it is not fit to be master is on its way to not being it.
+ */
+export function isWanted({ settings, observed, fit }: Draft): boolean {
   return (
+    fit !== false &&
     observed !== null &&
     observed.role === "master" &&
     observed.healthy &&
@@ -37,11 +41,13 @@ export function isWanted({ settings, observed }: Draft): boolean {
 export const isMine = (own: AddressSettings, address: Pick<AddressState, "view">): boolean =>
   isAt(own.target, address.view?.holder);
 
+export function slowestPollMs({ settings: { poll }, observed }: Draft): number {
+  return observed?.role === "master" ? poll.masterMs : poll.backupMs;
+}
+
 /** The time of the next description: after `pollMs`, spread by a fifth each way. */
 export function schedulePoll(draft: Draft, address: AddressDraft, pollMs: number): void {
-  const { poll } = draft.settings;
-  const slowest = draft.observed?.role === "master" ? poll.masterMs : poll.backupMs;
-  address.pollMs = Math.min(pollMs, slowest);
+  address.pollMs = Math.min(pollMs, slowestPollMs(draft));
   address.pollAt = draft.now + address.pollMs * (0.8 + 0.4 * draft.random);
 }
 

@@ -1,5 +1,5 @@
 import { mayHaveMoved } from "./absorb.ts";
-import { alarm, type AddressDraft, type Draft, isMine, isWanted, wakeBy } from "./draft.ts";
+import { alarm, type AddressDraft, type Draft, isMine, isWanted, slowestPollMs, wakeBy } from "./draft.ts";
 import { availableAt, draw } from "./limits.ts";
 import type { AddressSettings, Awaited } from "./types.ts";
 
@@ -17,6 +17,7 @@ export function reconcile(draft: Draft): void {
     poll(draft, own, address);
   }
   judgeFitness(draft, wanted);
+  lookAgain(draft);
   const stateFile = draft.observed?.role === "master" ? "MASTER" : "BACKUP";
   if (draft.observed !== null && draft.stateFile !== stateFile) {
     draft.stateFile = stateFile;
@@ -137,12 +138,20 @@ function poll(draft: Draft, own: AddressSettings, address: AddressDraft): void {
   observe(draft);
 }
 
+/** With the next description at the latest; by itself when the API's limits hold that up. */
+function lookAgain(draft: Draft): void {
+  const due = draft.lookedAt + 1.5 * slowestPollMs(draft);
+  if (draft.now >= due) observe(draft);
+  else wakeBy(draft, due);
+}
+
 function observe(draft: Draft): void {
   if (draft.observeAskedAt !== null && draft.now - draft.observeAskedAt < GRACE_MS) {
     wakeBy(draft, draft.observeAskedAt + GRACE_MS);
     return;
   }
   draft.observeAskedAt = draft.now;
+  draft.lookedAt = draft.now;
   draft.actions.push({ kind: "observe" });
   wakeBy(draft, draft.now + GRACE_MS);
 }

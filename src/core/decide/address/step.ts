@@ -25,6 +25,7 @@ export function initialState(settings: ControllerSettings, now: number): Control
     now,
     observed: null,
     observedAt: now,
+    lookedAt: now,
     observeAskedAt: null,
     roleSince: now,
     stateFile: null,
@@ -62,9 +63,9 @@ export function step(
   absorb(draft, event);
   reconcile(draft);
   // Field by field: taking the others out of the draft by rest is ten times slower, and simulators notice.
-  const { observed, observedAt, observeAskedAt, roleSince, stateFile, fit, failingSince } = draft;
+  const { observed, observedAt, lookedAt, observeAskedAt, roleSince, stateFile, fit, failingSince } = draft;
   const { failures, quietUntil, calls, nextCall, addresses, wakeAt } = draft;
-  const known = { observed, observedAt, observeAskedAt, roleSince, stateFile, fit, failingSince };
+  const known = { observed, observedAt, lookedAt, observeAskedAt, roleSince, stateFile, fit, failingSince };
   return {
     state: { now: draft.now, ...known, failures, quietUntil, calls, nextCall, addresses, wakeAt },
     actions: draft.actions,

@@ -241,6 +241,8 @@ export interface ControllerState {
   readonly now: number;
   readonly observed: Observation | null;
   readonly observedAt: number;
+  /** When role and health were asked for last, whatever the API's limits. */
+  readonly lookedAt: number;
   /** When an `observe` without an answer was asked for. */
   readonly observeAskedAt: number | null;
   /** Since when the role is what it is. */
