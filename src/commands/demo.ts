@@ -16,8 +16,6 @@ export const usage = "holdfast demo [BLUEPRINT] [--keep] [--yes] [--json]";
 
 const blueprint = "privx-onprem";
 const faults = ["app-kill", "vip-holder-power-off", "primary-kill"];
-/** Requests per second: what two cores carry beside seven machines, also while every client connects anew. */
-const rate = 200;
 
 /** The whole of Holdfast in a few minutes: bring a service up, break it under load, show what clients saw, clean up. */
 export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
@@ -47,7 +45,7 @@ async function breakThings(loaded: LoadedTopology, keep: boolean, io: CommandIo)
   const { state, provider, steps } = await bringUp(loaded, io);
   const { name } = loaded.topology;
   const lock = await takeLock(stateDirectory(io.home, name), "demo");
-  const options = drillOptions({ loaded, state, provider, faults, rate }, io);
+  const options = drillOptions({ loaded, state, provider, faults }, io);
   let result: RunSummary;
   try {
     result = await runDrill(options);

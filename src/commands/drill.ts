@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { randomInt } from "node:crypto";
 import { text } from "node:stream/consumers";
@@ -5,7 +6,7 @@ import { conclude, type DrillConclusion, formatSummary } from "../core/drill/sum
 import { CLIENTS, HEALED } from "../drill/deadman.ts";
 import { faults as allFaults, findFault } from "../drill/faults/registry.ts";
 import { folderName, judgeFolder, type RunSummary, summaryLine } from "../drill/folder.ts";
-import { DEFAULT_RATE } from "../drill/load-config.ts";
+import { defaultRate } from "../drill/load-config.ts";
 import { defaultTimings, type Timings } from "../drill/phases.ts";
 import { reportFile, writeReport } from "../drill/report.ts";
 import { type DrillOptions, runDrill } from "../drill/run.ts";
@@ -42,7 +43,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   const loaded = await loadTopology(values.topology, io);
   if (values.undo !== undefined) return undoWhenAlone(loaded, values.undo.split(","), io);
   const faults = chosenFaults(positionals, values.all === true, loaded);
-  const rate = wholeNumber("rate", values.rate, { least: 20, most: 5000 }) ?? DEFAULT_RATE;
+  const rate = wholeNumber("rate", values.rate, { least: 20, most: 5000 }) ?? usualRate();
   const repeat = wholeNumber("repeat", values.repeat, { least: 1, most: 100 }) ?? 1;
   const asked = wholeNumber("seed", values.seed, { least: 0, most: 2 ** 32 - 1 });
   const seed = asked ?? (repeat > 1 ? randomInt(2 ** 32) : null);
@@ -60,6 +61,8 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     await lock.release();
   }
 }
+
+const usualRate = (): number => defaultRate(availableParallelism());
 
 export interface DrillTarget {
   readonly loaded: LoadedTopology;
@@ -90,7 +93,7 @@ export function drillOptions(
     apiToken: state.secrets.get("api-token") ?? "",
     folder: join(state.directory, "drills", folderName(new Date(), faults === "all" ? ["all"] : faults)),
     faults,
-    rate: rate ?? DEFAULT_RATE,
+    rate: rate ?? usualRate(),
     reporter: io.reporter,
     generatorArgv: [...self, "loadgen"],
     undoArgv: (targets) => self.concat("drill", "--topology", file, "--undo", targets.join(",")),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { blueprint } from "../../test/support/render.ts";
-import { loadConfigOf, type LoadTarget, observeConfigOf } from "./load-config.ts";
+import { defaultRate, loadConfigOf, type LoadTarget, observeConfigOf } from "./load-config.ts";
 import { parseGeneratorConfig } from "./loadgen/config.ts";
 
 const target: LoadTarget = {
@@ -8,6 +8,7 @@ const target: LoadTarget = {
   caCertificate: "the topology's CA",
   apiToken: "token",
   folder: "/run-folder",
+  rate: 500,
   limitMs: 1000,
 };
 
@@ -52,4 +53,8 @@ test("what the workload does not name is not observed; without a workload there 
   expect(load.trail).toBeNull();
   const none = { ...target, topology: { ...target.topology, app } };
   expect(() => loadConfigOf(none)).toThrow("does not say what a drill may send");
+});
+
+test("a small host is not asked for more than it carries beside the lab", () => {
+  expect([1, 2, 4, 16].map(defaultRate)).toEqual([100, 200, 400, 500]);
 });

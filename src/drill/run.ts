@@ -41,8 +41,8 @@ export interface DrillOptions {
   readonly repeat?: number;
   /** Shuffles each round; null or absent: the order given. */
   readonly seed?: number | null;
-  /** Requests per second over all clients; default 500. */
-  readonly rate?: number;
+  /** Requests per second over all clients. */
+  readonly rate: number;
   readonly reporter: Reporter;
   /** How to start the load generator: [node, bundle, "loadgen"]. */
   readonly generatorArgv: readonly string[];
