@@ -126,5 +126,6 @@ exec ${await nodeOf(machine)} ${notify}.mjs "$@"
   }
 }
 
-const nodeOf = async (machine: LabMachine): Promise<string> =>
-  (await must(machine, "command -v /opt/holdfast/node || command -v node")).trim();
+async function nodeOf(machine: LabMachine): Promise<string> {
+  return (await must(machine, "command -v /opt/holdfast/node || command -v node")).trim();
+}
