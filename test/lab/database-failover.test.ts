@@ -7,11 +7,17 @@ import { type Cluster, must } from "../../bench/database/cluster.ts";
 import { type BenchFault, faults } from "../../bench/database/faults.ts";
 import { oneRun, prepareTable } from "../../bench/database/run.ts";
 import { type BenchService, openService } from "../../bench/database/service.ts";
+import type { LabMachine } from "../../src/hosts/lab/machine.ts";
 import { dumpJournals } from "../support/lab.ts";
 
 /** A machine with nothing to spare is slow; `npm run bench:failover` is what measures. */
 const GENEROUS_MS = 15_000;
 const timeout = 300_000;
+
+const dropIn = "/run/systemd/system/holdfast-agent.service.d";
+const stayDead = `mkdir -p ${dropIn}; printf '[Service]\\nRestart=no\\n' > ${dropIn}/dead.conf; systemctl daemon-reload`;
+const mayLive = `rm -r ${dropIn}; systemctl daemon-reload`;
+const shell = (machine: LabMachine, script: string): Promise<string> => must(machine, ["sh", "-c", script]);
 
 const fault = (name: string): BenchFault => {
   const found = faults.find((candidate) => candidate.name === name);
@@ -63,9 +69,7 @@ describe.each([3, 2])("with %i data hosts", (dataHosts) => {
   });
 
   it("where all agents died and stay dead, the gates are taken away", { timeout }, async () => {
-    for (const machine of cluster.members) {
-      await must(machine, ["systemctl", "mask", "--runtime", "--quiet", "holdfast-agent.service"]);
-    }
+    for (const machine of cluster.members) await shell(machine, stayDead);
     for (const machine of cluster.members) {
       await must(machine, ["systemctl", "kill", "--signal=SIGKILL", "holdfast-agent.service"]);
     }
@@ -73,9 +77,7 @@ describe.each([3, 2])("with %i data hosts", (dataHosts) => {
     const result = await oneRun(cluster, "fastest", fault("kill-postgres"));
     expect(result).toMatchObject({ lost: 0, twice: 0 });
     expect(result.outageMs).not.toBeNull();
-    for (const machine of cluster.members) {
-      await must(machine, ["systemctl", "unmask", "--runtime", "--quiet", "holdfast-agent.service"]);
-    }
+    for (const machine of cluster.members) await shell(machine, mayLive);
     await cluster.become("accelerator");
   });
 });

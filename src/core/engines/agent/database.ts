@@ -164,6 +164,9 @@ Type=oneshot
 ExecCondition=/bin/sh -c '! curl --silent --output /dev/null --max-time 2 http://${address}:${agentPort}/status'
 ExecStart=/opt/holdfast/node ${bundlePath} agent --config ${config} --release-gate
 TimeoutStartSec=infinity
+# not two lines in the journal for each look
+LogLevelMax=notice
+SyslogLevel=notice
 `;
 
 const releaseTimer = `# Written by Holdfast.
