@@ -23,8 +23,9 @@ export interface Variant {
   readonly revokesByKey?: boolean;
   /** Reads from any etcd member, this far behind. */
   readonly staleReadsMs?: number;
-  /** Not a mistake, but the weather in which one shows: the share of what is sent that is late. */
+  /** Not mistakes, but the world in which one shows soon: the share of what is sent that is late, and the faults. */
   readonly slow?: number;
+  readonly faults?: readonly string[];
   /** Puts records without comparing. */
   readonly putsBlindly?: boolean;
 }

@@ -68,6 +68,11 @@ export const faults: Readonly<Record<string, Fault>> = {
   freeze: freeze(false),
   "pause machine": freeze(true),
   "kill agent": killAgent,
+  "restart agent": (cluster, host) => {
+    const mend = killAgent(cluster, host);
+    cluster.world.after(cluster.world.random.between(5, 150), mend);
+    return () => {};
+  },
   "kill all agents": (cluster) => {
     const mends = [...cluster.hosts.values()].map((host) => killAgent(cluster, host));
     return () => mends.forEach((mend) => mend());
@@ -139,6 +144,15 @@ export const faults: Readonly<Record<string, Fault>> = {
       [host.name, other],
       [other, host.name],
     ]);
+  },
+  split: (cluster) => {
+    const names = [...cluster.hosts.keys()];
+    const left = new Set(names.filter(() => cluster.world.random.chance(0.5)));
+    const pairs = names.flatMap((from) => names.map((to) => [from, to] as const));
+    return cut(
+      cluster,
+      pairs.filter(([from, to]) => left.has(from) !== left.has(to)),
+    );
   },
   "no etcd": (cluster, host) => {
     host.etcdCut = true;

@@ -29,7 +29,7 @@ export function live(
   const { random } = world;
   let count = 0;
   let violation: string | null = null;
-  const names = Object.keys(faults);
+  const names = variant.faults ?? Object.keys(faults);
   const mends = new Set<() => void>();
 
   const inject = (until: number): void => {

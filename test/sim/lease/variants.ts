@@ -9,34 +9,25 @@ export const variants: Readonly<Record<string, Variant & { readonly seed: number
   "the lease counts from when the acknowledgement came": {
     seed: 19,
     slow: 0.3,
+    faults: ["isolate"],
     rules: { leaseStart: (_sentAt, acknowledgedAt) => acknowledgedAt },
   },
-  "silence is called death before the lease can have ended": { seed: 2, settings: { grantMs: 500 } },
+  "silence is called death before the lease can have ended": {
+    seed: 7,
+    faults: ["isolate", "split", "cut pair"],
+    settings: { grantMs: 500 },
+  },
   "a yes promises nothing": {
-    seed: 19,
+    seed: 40,
     slow: 0.05,
     rules: { mayGrant: (settings, state, _peer, now) => now >= state.startedAt + settings.promiseMs },
   },
   "a host called dead is acknowledged before it says that it is closed": {
-    seed: 17,
-    slow: 0.05,
+    seed: 0,
+    faults: ["pause machine"],
     rules: {
       mayGrant: (settings, state, peer, now) =>
         rules.mayGrant(settings, state, { ...peer, deadBy: null }, now),
-    },
-  },
-  "a restarted agent forgets what it promised": {
-    seed: 0,
-    rules: {
-      mayGrant: (settings, state, peer, now) =>
-        rules.mayGrant(settings, { ...state, startedAt: -Infinity }, peer, now),
-    },
-  },
-  "a restarted agent votes at once": {
-    seed: 0,
-    rules: {
-      mayVote: (settings, state, peer, now) =>
-        rules.mayVote(settings, { ...state, startedAt: -Infinity }, peer, now),
     },
   },
   "a yes without having been silent itself": {
@@ -44,15 +35,19 @@ export const variants: Readonly<Record<string, Variant & { readonly seed: number
     rules: { mayVote: (settings, state, _peer, now) => now >= state.startedAt + settings.grantMs },
   },
   "a majority of the living": {
-    seed: 2,
-    slow: 0.05,
+    seed: 17,
+    faults: ["split", "isolate"],
     rules: { majority: (_members, heard) => Math.floor(heard() / 2) + 1 },
   },
   "the gate outlives the lease": {
     seed: 2,
     rules: { gateUntil: (leaseUntil, leadUntil) => Math.min(leaseUntil + 1500, leadUntil) },
   },
-  "the gate outlives the leader key": { seed: 24, rules: { gateUntil: (leaseUntil) => leaseUntil } },
+  "the gate outlives the leader key": {
+    seed: 1,
+    faults: ["Patroni hangs"],
+    rules: { gateUntil: (leaseUntil) => leaseUntil },
+  },
   "one host alone fences": {
     seed: 0,
     rules: {
@@ -61,15 +56,18 @@ export const variants: Readonly<Record<string, Variant & { readonly seed: number
     },
   },
   "the record is read after the vote": {
-    seed: 33,
-    slow: 0.3,
+    seed: 30,
+    slow: 0.05,
+    faults: ["isolate", "split", "cut pair"],
     rules: {
       mayFence: (settings, view, host, peer, now) =>
         rules.mayFence(settings, { ...view, endedAt: -Infinity }, host, peer, now),
     },
   },
   "closed, it said, of an earlier record": {
-    seed: 20,
+    seed: 56,
+    slow: 0.05,
+    faults: ["mute", "deaf", "postgres hangs"],
     rules: {
       mayFence: (settings, view, host, peer, now) =>
         rules.mayFence(
@@ -81,10 +79,21 @@ export const variants: Readonly<Record<string, Variant & { readonly seed: number
         ),
     },
   },
-  "opens again by a stale read, without comparing": { seed: 14, staleReadsMs: 4000, putsBlindly: true },
-  "records are put without comparing": { seed: 44, putsBlindly: true },
+  "opens again by a stale read, without comparing": {
+    seed: 7,
+    faults: ["isolate", "freeze"],
+    staleReadsMs: 4000,
+    putsBlindly: true,
+  },
+  "records are put without comparing": {
+    seed: 17,
+    slow: 0.05,
+    faults: ["isolate", "split", "freeze", "no etcd"],
+    putsBlindly: true,
+  },
   "opens again under a fenced lease": {
-    seed: 98,
+    seed: 52,
+    faults: ["freeze", "split", "postgres hangs"],
     rules: {
       mayServe: (_settings, { postgres, view }, since) =>
         view !== null && view.begunAt >= since && postgres.begunAt >= since && postgres.status !== "stopped",
@@ -98,5 +107,10 @@ export const variants: Readonly<Record<string, Variant & { readonly seed: number
         leader !== null && records[leader.host]?.state === "open" ? leader.lease : null,
     },
   },
-  "revokes whoever leads": { seed: 32, revokesByKey: true },
+  "revokes whoever leads": {
+    seed: 2,
+    slow: 0.05,
+    faults: ["isolate", "kill postgres", "no etcd"],
+    revokesByKey: true,
+  },
 };
