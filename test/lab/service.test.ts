@@ -93,7 +93,8 @@ describe("up", () => {
 
   it("wrote only what the engines' own checkers accept", async () => {
     const checks: [string, string[]][] = [
-      ["lb1", ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"]],
+      // Its sockets are systemd's: where to listen stands in the environment.
+      ["lb1", ["env", "ENTRY_80=:80", "ENTRY_443=:443", "haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"]],
       ["lb1", ["keepalived", "-t", "-f", "/etc/keepalived/keepalived.conf"]],
       ["app1", ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"]],
       ["app1", ["nginx", "-t"]],
