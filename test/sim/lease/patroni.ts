@@ -240,7 +240,7 @@ export class Patroni {
     );
     // An answer that never comes must not end all attempts.
     this.process.after(2 * retryMs, () => {
-      if (postgres.role === "replica") this.#promoting = false;
+      this.#promoting = false;
     });
   }
 
