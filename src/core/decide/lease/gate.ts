@@ -133,7 +133,7 @@ export function disprovesLead(turn: Turn, begunAt: number): void {
 
 /** Last in every step: makes the kernel's gate what it should be. */
 export function keepGate(turn: Turn): void {
-  const { settings, now } = turn;
+  const { settings, rules, now } = turn;
   if (!isDataHost(settings)) return;
   if (turn.state.gate.admitted && handsOver(turn)) gateLost(turn);
   const { gate, view, leavingSince } = turn.state;
@@ -153,6 +153,8 @@ export function keepGate(turn: Turn): void {
     } else if (
       leavingSince === null &&
       !handsOver(turn) &&
+      // Read from etcd: a stale primary's Patroni may believe in its failsafe.
+      rules.mayServe(settings, turn.state, now - 2 * settings.readMs) &&
       supporters(turn) >= majority(turn) &&
       rightUntil(turn) > now + settings.leaseMs / 4
     ) {

@@ -351,4 +351,16 @@ describe("going back to plain Patroni", () => {
     machine.tick(5000);
     expect(machine.of("gate")).toEqual([]);
   });
+
+  it("a primary that leads by its failsafe only is not armed", () => {
+    const machine = new Machine("a");
+    machine.give({ kind: "tick" });
+    machine.answerRead({ leader: null, records: {} });
+    machine.give({ kind: "postgres", begunAt: machine.now, status: "primary", upstream: null });
+    machine.now += 10;
+    machine.give({ kind: "failsafe", begunAt: machine.now });
+    machine.hear("b", 1);
+    machine.granted("b");
+    expect(machine.of("gate")).toEqual([]);
+  });
 });
