@@ -55,14 +55,14 @@ export interface PhaseTools {
 /**
  * Runs one fault through its phases. Whatever happens after the injection, heal is called.
  * An interrupt while the fault is there ends the waiting, not the phases: it is healed, and recorded so far.
- * @param baseline when its baseline began: the end of the fault before
+ * @param baseline when its baseline began: the end of the fault before, 0 for the first
  * @throws DrillAborted when the service is not healthy before the fault: nothing was broken
  * @throws the signal's reason when it aborts before the injection
  */
 export async function runFault(fault: Fault, baseline: number, tools: PhaseTools): Promise<Marks> {
   const { context, load, progress, signal, timings } = tools;
   progress.update("baseline: is everything healthy?");
-  await requireHealthy(fault, tools);
+  await requireHealthy(fault, baseline === 0, tools);
   const brokenPromise = await tools.brokenPromise();
   const attack = await fault.prepare(context).catch((error: unknown) => {
     if (error instanceof HoldfastError) throw new DrillAborted(`${fault.name}: no target: ${error.message}`);
@@ -125,10 +125,13 @@ const takenOver = (found: readonly string[], { healing }: Attack): string =>
 const broughtBack = (found: readonly string[], { healing }: Attack): string =>
   [healing === null ? "nobody in time" : `healing: ${healing}`, ...found].join("; ");
 
-async function requireHealthy(fault: Fault, { health, load, signal, timings }: PhaseTools): Promise<void> {
+/** @param first nobody has asked the engines yet; else the fault before ended with their word, seconds ago */
+async function requireHealthy(fault: Fault, first: boolean, tools: PhaseTools): Promise<void> {
+  const { health, load, signal, timings } = tools;
   const { clean, deadline } = timings.baseline;
   const limits = { deadlineMs: deadline, intervalMs: HEALTH_INTERVAL_MS, signal };
-  const missing = (await waitFor(health, limits)) ?? (await load.waitUntilClean(clean, deadline, signal));
+  const missing =
+    (first ? await waitFor(health, limits) : null) ?? (await load.waitUntilClean(clean, deadline, signal));
   if (missing === null) return;
   throw new DrillAborted(
     `the service is not healthy before ${fault.name}: ${missing}; nothing was broken by this fault`,

@@ -81,6 +81,8 @@ export interface DatabaseRole {
   readonly section: DatabaseSection;
   /** What the agent reads. */
   readonly agentFiles: readonly DesiredFile[];
+  /** Exit 0 once the agent takes part. */
+  readonly ready: readonly string[];
   /** What is there besides it. */
   readonly part: Omit<HostPart, "host">;
 }
@@ -104,6 +106,7 @@ export function databaseRole(context: RenderContext, host: string, configPath: s
   ];
   return {
     section: section(topology, members, host),
+    ready: takesPart(addressOf(topology, host), data),
     agentFiles: [
       ...tls.files,
       secretFile(paths.key, `${secret(agentKey)}\n`),
@@ -111,7 +114,7 @@ export function databaseRole(context: RenderContext, host: string, configPath: s
       ...(data ? [gate] : []),
     ],
     part: {
-      packages: ["iproute2", "nftables"],
+      packages: ["curl", "iproute2", "nftables"],
       directories: [...tls.directories, { path: directory, mode: 0o755, owner: "root:root" }],
       files: data ? [...boot.map((file) => ({ ...file, phase: Phase.base })), ...release] : [],
       units: data
@@ -128,6 +131,12 @@ export function databaseRole(context: RenderContext, host: string, configPath: s
     },
   };
 }
+
+/** A data host's is armed once a majority of agents is there; until then a lost primary costs Patroni's own time. */
+const takesPart = (address: string, data: boolean): string[] => {
+  const ask = `curl --silent --fail --max-time 2 http://${address}:${agentPort}/status`;
+  return ["sh", "-c", data ? `${ask} | grep --quiet '"mode":"armed"'` : `${ask} > /dev/null`];
+};
 
 /** Lines of the agent's unit on such a host. */
 export const databaseUnitLines = `# nothing that this agent fenced stays so without it; its gate does: the kernel has closed it by now

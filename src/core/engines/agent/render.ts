@@ -75,7 +75,7 @@ function renderHost(context: RenderContext, host: string): HostPart {
         files: files.map((file) => file.path),
         onChange: "restart",
         // One after the other, so that a majority goes on voting.
-        ...(database === null ? {} : { serial: "agent" }),
+        ...(database === null ? {} : { serial: "agent", ready: database.ready }),
       },
     ],
   };
