@@ -183,9 +183,12 @@ export class Etcd {
     if (this.#sync?.leader === host) this.#sync = { ...this.#sync, timeline };
   }
 
-  /** Patroni's attempt to lead: a new lease and the key, if nobody (or it itself, restarted) has it. */
-  acquire(host: string): string | null {
-    if (this.#leader !== null && this.#leader.host !== host) return null;
+  /**
+   * Patroni's attempt to lead, with a new lease: creates the key; `again`, having been restarted, overwrites
+   * its own. The new lease or null.
+   */
+  acquire(host: string, again: boolean): string | null {
+    if ((this.#leader?.host ?? null) !== (again ? host : null)) return null;
     const lease = String(this.#nextLease++);
     this.#leases.set(lease, this.#world.now + ttlMs);
     this.#leader = { host, lease };

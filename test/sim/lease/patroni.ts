@@ -69,6 +69,7 @@ export class Patroni {
         if (epoch === this.#epoch) this.#loop();
       });
     };
+    const askedAt = world.now;
     let done = false;
     this.process.after(retryMs, () => {
       if (done) return;
@@ -81,7 +82,8 @@ export class Patroni {
       () => ({ leader: etcd.leader, sync: etcd.sync }),
       ({ leader, sync }) =>
         this.process.run(() => {
-          if (done || epoch !== this.#epoch) return;
+          // What it was told before it was stopped is not acted upon: it is past its own deadline.
+          if (done || epoch !== this.#epoch || world.now - askedAt > retryMs) return;
           const end = (): void => {
             if (done) return;
             done = true;
@@ -92,7 +94,7 @@ export class Patroni {
             this.#follow(leader.host);
             end();
           } else if (leader.lease === this.#lease) this.#keepLeading(leader.lease, sync, end);
-          else this.#acquire(sync, end);
+          else this.#acquire(sync, true, end);
         }),
     );
   }
@@ -160,7 +162,11 @@ export class Patroni {
       return end();
     }
     if (world.now - this.#failsafeAt < ttlMs || !this.#maySucceed(sync)) return end();
-    this.process.after(world.random.between(10, 300), () => this.#acquire(sync, end));
+    const checkedAt = world.now;
+    this.process.after(world.random.between(10, 300), () => {
+      if (world.now - checkedAt > retryMs) end();
+      else this.#acquire(sync, false, end);
+    });
   }
 
   /** Nothing acknowledged can be missing here: enough of the others were asked, none has more. */
@@ -190,12 +196,12 @@ export class Patroni {
     return seen.length >= needed && !ahead;
   }
 
-  #acquire(sync: SyncKey | null, end: () => void): void {
+  #acquire(sync: SyncKey | null, again: boolean, end: () => void): void {
     const { world, etcd } = this.#at;
     const askedAt = world.now;
     etcd.request(
       this.postgres.host,
-      () => etcd.acquire(this.name),
+      () => etcd.acquire(this.name, again),
       (lease) =>
         this.process.run(() => {
           this.#lease = lease;
