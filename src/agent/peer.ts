@@ -1,9 +1,9 @@
 /** How the agents of a pair ask each other's VRRP role, on the network that VRRP uses. */
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Reporter } from "../ports.ts";
+import { answerDatagrams } from "./datagrams.ts";
 
 const REQUEST = "HFR1";
 const ANSWER = "HFS1";
@@ -11,7 +11,6 @@ const ANSWER = "HFS1";
 const NONCE_BYTES = 16;
 /** A lost datagram must not look like a lost host. */
 const RESEND_MS = 25;
-const RETRY_MS = 1000;
 
 const answerSchema = z.object({ role: z.enum(["master", "backup", "fault"]), instanceId: z.string() });
 export type PeerAnswer = z.output<typeof answerSchema>;
@@ -28,41 +27,18 @@ interface Responder {
 }
 
 /** Answers the peers, and nobody else, until `signal` aborts. */
-export async function answerPeers(responder: Responder): Promise<void> {
-  const { signal, reporter } = responder;
-  let lastError = "";
-  while (!signal.aborted) {
-    const error = await answerUntilError(responder);
-    if (error !== null && error.message !== lastError) reporter.warn(`answering peers: ${error.message}`);
-    lastError = error?.message ?? "";
-    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-async function answerUntilError({ address, port, peers, own, signal }: Responder): Promise<Error | null> {
-  const socket = createSocket("udp4");
-  return new Promise((resolve) => {
-    const end = (error: Error | null): void => {
-      signal.removeEventListener("abort", stop);
-      socket.close();
-      resolve(error);
-    };
-    const stop = (): void => end(null);
-    signal.addEventListener("abort", stop);
-    socket.once("error", (error) => {
-      socket.on("error", () => undefined);
-      end(error);
-    });
-    socket.on("message", (message, from) => {
+export async function answerPeers({ peers, own, ...service }: Responder): Promise<void> {
+  await answerDatagrams({
+    ...service,
+    name: "answering peers",
+    answer: (message, from) => {
       const isRequest =
         message.length === REQUEST.length + NONCE_BYTES && message.toString("latin1", 0, 4) === REQUEST;
-      const answer = isRequest && peers().includes(from.address) ? own() : null;
-      if (answer === null) return;
+      const answer = isRequest && peers().includes(from) ? own() : null;
+      if (answer === null) return null;
       const nonce = message.subarray(REQUEST.length);
-      const datagram = Buffer.concat([Buffer.from(ANSWER), nonce, Buffer.from(JSON.stringify(answer))]);
-      socket.send(datagram, from.port, from.address, () => undefined);
-    });
-    socket.bind(port, address);
+      return Buffer.concat([Buffer.from(ANSWER), nonce, Buffer.from(JSON.stringify(answer))]);
+    },
   });
 }
 
