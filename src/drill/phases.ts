@@ -143,11 +143,12 @@ async function injectAndHold(fault: Fault, attack: Attack, before: Witness, tool
   const { context, load, signal } = tools;
   const inject = load.now();
   try {
-    const proof = await effectOf(attack);
+    const { injected, ...proof } = await effectOf(attack);
     const prove = load.now();
     const servedAgain = proof.tookEffect ? await hold(fault, tools) : true;
     const during = signal.aborted ? before : await lookAfter(context, attack, before);
-    const endedEarly = proof.tookEffect ? ((await attack.endedEarly?.()) ?? null) : null;
+    // Also without a proof: a drill that stood still before it could look finds nothing left to see.
+    const endedEarly = injected ? ((await attack.endedEarly?.()) ?? null) : null;
     return { inject, prove, ...proof, servedAgain, during, endedEarly };
   } catch (error) {
     await attack.heal();
@@ -156,12 +157,14 @@ async function injectAndHold(fault: Fault, attack: Attack, before: Witness, tool
 }
 
 /** A fault that cannot be injected is one without effect: a finding, not the end of the drill. */
-async function effectOf(attack: Attack): Promise<Proof> {
+async function effectOf(attack: Attack): Promise<Proof & { readonly injected: boolean }> {
+  let injected = false;
   try {
     await attack.inject();
-    return await attack.prove();
+    injected = true;
+    return { injected, ...(await attack.prove()) };
   } catch (error) {
-    if (error instanceof HoldfastError) return { tookEffect: false, proof: error.message };
+    if (error instanceof HoldfastError) return { injected, tookEffect: false, proof: error.message };
     throw error;
   }
 }
