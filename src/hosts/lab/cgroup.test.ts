@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseHierarchies } from "./cgroup.ts";
+import { commandCgroups, parseHierarchies } from "./cgroup.ts";
 
 const line = (mount: string, type: string, options: string) =>
   `38 31 0:35 / ${mount} rw,relatime shared:9 - ${type} ${type} rw,${options}`;
@@ -24,4 +24,16 @@ test("hybrid: v2 first, systemd's own, the freezer and the CPU; other controller
 
 test("none", () => {
   expect(parseHierarchies(line("/", "ext4", "discard"))).toEqual([]);
+});
+
+test("commands join a leaf of the machine, and what only watches shares one slice of the CPU", () => {
+  const own = ["/sys/fs/cgroup/unified/holdfast/lab/app1", "/sys/fs/cgroup/cpu/holdfast.lab.app1"];
+  expect(commandCgroups(own)).toEqual([
+    "/sys/fs/cgroup/unified/holdfast/lab/app1/run",
+    "/sys/fs/cgroup/cpu/holdfast.lab.app1",
+  ]);
+  expect(commandCgroups(own, true)).toEqual([
+    "/sys/fs/cgroup/unified/holdfast/lab/app1/run",
+    "/sys/fs/cgroup/cpu/holdfast.lab.+background",
+  ]);
 });

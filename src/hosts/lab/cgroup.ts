@@ -23,6 +23,10 @@ export async function createCgroups(lab: string, machine: string): Promise<Cgrou
   const paths = (await hierarchies()).map((hierarchy) => machineCgroup(hierarchy, lab, machine));
   for (const path of paths) {
     await mkdir(path, { recursive: true });
+    if (sharesCpu(path)) {
+      await mkdir(backgroundCgroup(path), { recursive: true });
+      await write(backgroundCgroup(path), "cpu.shares", String(BACKGROUND_SHARES));
+    }
     // A group has no right to real-time scheduling (keepalived's, when a machine is busy) unless it is given some.
     await write(path, "cpu.rt_runtime_us", String(REAL_TIME_US)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EINVAL") throw error; // all that there is has been given to other machines
@@ -47,11 +51,22 @@ const cpuPrefix = (lab: string): string => `holdfast.${lab}.`;
 
 /**
  * Where a command joins a machine. cgroup v2 allows processes only in leaves, so in one beside the
- * container's own; but where the CPU is shared in the machine's own, or a nice value would not count.
+ * container's own; but where the CPU is shared in the machine's own, or in that of all that only watches.
  */
-export function commandCgroups(cgroups: Cgroups): string[] {
-  return cgroups.map((path) => (basename(path).startsWith("holdfast.") ? path : join(path, "run")));
+export function commandCgroups(cgroups: Cgroups, background = false): string[] {
+  return cgroups.map((path) => {
+    if (!sharesCpu(path)) return join(path, "run");
+    return background ? backgroundCgroup(path) : path;
+  });
 }
+
+const sharesCpu = (path: string): boolean => basename(path).startsWith("holdfast.");
+
+/** One for all machines of the lab. No machine's name has a plus. */
+const backgroundCgroup = (path: string): string => `${path.slice(0, path.lastIndexOf("."))}.+background`;
+
+/** A machine's is 1024. Watching seven machines takes a second of CPU: theirs comes first, and it still gets on. */
+const BACKGROUND_SHARES = 256;
 
 /** The cgroup that a process is in, in every hierarchy. */
 export async function cgroupsOf(pid: number): Promise<Cgroups> {

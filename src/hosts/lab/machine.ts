@@ -83,7 +83,7 @@ export class LabMachine implements Machine {
     try {
       // In the machine's cgroups, so that pausing the machine pauses its commands too.
       const result = await exec(
-        ["sh", "-c", joinAndExec, "sh", ...commandCgroups(boot.cgroups), "--", ...enter],
+        ["sh", "-c", joinAndExec, "sh", ...commandCgroups(boot.cgroups, background), "--", ...enter],
         {
           env: machineEnvironment,
           cwd: "/",
