@@ -1,28 +1,19 @@
 import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
+import { eventsSection, httpLines, mainLines, tlsLines } from "./common.ts";
 
 const tls = tlsPaths("nginx");
 
 /** The whole nginx.conf of an app host; the distribution's snippets and sites are not read. */
 export function nginxConfig(topology: ServiceTopology, host: string): string {
   return `# Written by Holdfast.
-user www-data;
-worker_processes auto;
-worker_rlimit_nofile 20000;
-pid /run/nginx.pid;
-error_log syslog:server=unix:/dev/log,facility=daemon,tag=nginx,nohostname warn;
+${mainLines}
 
-events {
-    worker_connections 8192;
-}
+${eventsSection}
 
 http {
-    include /etc/nginx/mime.types;
-    default_type application/octet-stream;
-    sendfile on;
-    tcp_nopush on;
-    server_tokens off;
+${httpLines}
     client_max_body_size 16m;
 
     log_format json escape=json
@@ -44,12 +35,7 @@ http {
 ${topology.entry.hosts.map((name) => `    set_real_ip_from ${addressOf(topology, name)};`).join("\n")}
     real_ip_header X-Forwarded-For;
 
-    ssl_certificate ${tls.certificate};
-    ssl_certificate_key ${tls.key};
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:TLS:10m;
-    ssl_session_timeout 1h;
-    ssl_session_tickets off;
+${tlsLines(tls)}
 
     map $http_upgrade $connection_upgrade {
         default upgrade;

@@ -3,6 +3,7 @@ import type { Topology } from "../../topology/schema.ts";
 import { dropIn, secretFile, textFile } from "../base/files.ts";
 import { entryListeners, entrySocketPart, heldByServices } from "../entry-socket.ts";
 import type { HostPart, RenderContext } from "../engine.ts";
+import { eventsSection, httpLines, mainLines, tlsLines } from "./common.ts";
 import { nginxConfigPath, nginxEntryFiles } from "./paths.ts";
 
 const dropInPath = "/etc/systemd/system/nginx.service.d/holdfast.conf";
@@ -40,33 +41,18 @@ export function renderEntryHost({ topology, entryCertificate }: RenderContext, h
 function nginxEntryConfig({ entry }: Topology): string {
   const { http, https } = entry.ports;
   return `# Written by Holdfast.
-user www-data;
-worker_processes auto;
-worker_rlimit_nofile 20000;
-pid /run/nginx.pid;
-error_log syslog:server=unix:/dev/log,facility=daemon,tag=nginx,nohostname warn;
+${mainLines}
 # dynamic modules that the distribution's packages bring
 include /etc/nginx/modules-enabled/*.conf;
 
-events {
-    worker_connections 8192;
-}
+${eventsSection}
 
 http {
-    include /etc/nginx/mime.types;
-    default_type application/octet-stream;
-    sendfile on;
-    tcp_nopush on;
-    server_tokens off;
+${httpLines}
     access_log off;
     keepalive_timeout 60s;
 
-    ssl_certificate ${nginxEntryFiles.certificate};
-    ssl_certificate_key ${nginxEntryFiles.key};
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:TLS:10m;
-    ssl_session_timeout 1h;
-    ssl_session_tickets off;
+${tlsLines(nginxEntryFiles)}
 
     # whether nginx serves, for this host's agent; deliberately nothing of what is behind it
     server {
