@@ -195,11 +195,13 @@ function chosenFaults(
 function timingsOf(seconds: number | undefined): Timings {
   if (seconds === undefined) return defaultTimings;
   const { baseline, verify } = defaultTimings;
-  const longer = ({ deadline }: Timings["verify"]) => ({
-    clean: seconds * 1000,
-    deadline: deadline + seconds * 1000,
-  });
-  return { ...defaultTimings, baseline: longer(baseline), verify: longer(verify) };
+  const clean = seconds * 1000;
+  const longer = ({ deadline }: Timings["verify"]) => ({ clean, deadline: deadline + clean });
+  return {
+    ...defaultTimings,
+    baseline: { ...longer(baseline), between: clean },
+    verify: longer(verify),
+  };
 }
 
 function wholeNumber(

@@ -10,8 +10,11 @@ import { look, lookAfter, takeovers, type Witness } from "./witness.ts";
 
 /** How long each phase waits, ms. */
 export interface Timings {
-  /** Clients must be served without a failure for so long before a fault; so long is waited for it. */
-  readonly baseline: { readonly clean: number; readonly deadline: number };
+  /**
+   * Clients must be served without a failure for `clean` before the first fault, at most `deadline` is waited
+   * for it; `between` is enough for the later ones: the fault before ended with `verify`'s.
+   */
+  readonly baseline: { readonly clean: number; readonly between: number; readonly deadline: number };
   /** With the fault still there: until clients are served again for `clean`, at most `deadline`. */
   readonly degraded: { readonly clean: number; readonly deadline: number };
   /** A fault that nobody can be served under is held for so long. */
@@ -22,7 +25,7 @@ export interface Timings {
 }
 
 export const defaultTimings: Timings = {
-  baseline: { clean: 3000, deadline: 30_000 },
+  baseline: { clean: 3000, between: 1000, deadline: 30_000 },
   degraded: { clean: 1500, deadline: 30_000 },
   total: 3000,
   recovery: 150_000, // a machine boots in seconds; a replica that must be cloned anew takes longer
@@ -128,10 +131,11 @@ const broughtBack = (found: readonly string[], { healing }: Attack): string =>
 /** @param first nobody has asked the engines yet; else the fault before ended with their word, seconds ago */
 async function requireHealthy(fault: Fault, first: boolean, tools: PhaseTools): Promise<void> {
   const { health, load, signal, timings } = tools;
-  const { clean, deadline } = timings.baseline;
+  const { clean, between, deadline } = timings.baseline;
   const limits = { deadlineMs: deadline, intervalMs: HEALTH_INTERVAL_MS, signal };
   const missing =
-    (first ? await waitFor(health, limits) : null) ?? (await load.waitUntilClean(clean, deadline, signal));
+    (first ? await waitFor(health, limits) : null) ??
+    (await load.waitUntilClean(first ? clean : between, deadline, signal));
   if (missing === null) return;
   throw new DrillAborted(
     `the service is not healthy before ${fault.name}: ${missing}; nothing was broken by this fault`,

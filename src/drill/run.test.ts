@@ -18,7 +18,7 @@ vi.setConfig({ testTimeout: 90_000 });
 
 /** Short waits for what holds, long ones for what a busy machine delays. */
 const quick: Timings = {
-  baseline: { clean: 700, deadline: 20_000 },
+  baseline: { clean: 700, between: 700, deadline: 20_000 },
   degraded: { clean: 700, deadline: 10_000 },
   total: 700,
   recovery: 20_000,
@@ -149,7 +149,7 @@ test("a fault that did nothing is not a success", async () => {
 
 test("a service that is not healthy is not broken further", async () => {
   lab.missing = "app2 cannot be reached";
-  const timings = { ...quick, baseline: { clean: 700, deadline: 1500 } };
+  const timings = { ...quick, baseline: { clean: 700, between: 700, deadline: 1500 } };
   const unhealthy = await runDrill({ ...options, timings });
   expect(unhealthy).toMatchObject({ faults: [], aborted: expect.stringContaining("app2 cannot be reached") });
   expect(conclude(unhealthy)).toBe("aborted");
