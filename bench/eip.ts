@@ -18,7 +18,6 @@ import { benchOptions, compare } from "./failover/run.ts";
 import { must, type Side } from "./failover/side.ts";
 import { printSplits, type Split, splitBrain } from "./failover/split.ts";
 
-const EVERY_MS = 5;
 const LATENCY_MS = 100;
 const address = "198.51.100.10";
 const region = "eu-north-1";
@@ -31,7 +30,7 @@ const { topology, lab, ours, guide, remove } = await benchLab(
   `${network}.0/24`,
   `{ kind: elastic-ip, publicAddress: ${address}, region: ${region} }`,
 );
-const prober = new Prober(lab.clientNamespace, address, 80, EVERY_MS);
+const prober = new Prober(lab.clientNamespace, address, 80, options.every);
 try {
   const control = new Ec2Control(home, name);
   await control.change({ latencyMs: { "*": LATENCY_MS } });
@@ -65,15 +64,16 @@ try {
   };
   const faults = options.faults.filter((fault) => fault !== "split-brain");
   await compare(
-    `An Elastic IP, EC2 answering in ${LATENCY_MS} ms, a request every ${EVERY_MS} ms from the clients' side of the router`,
+    `An Elastic IP, EC2 answering in ${LATENCY_MS} ms, a request every ${options.every} ms from the clients' side of the router`,
     sides,
     { ...options, faults },
     before,
   );
   if (options.faults.includes("split-brain")) {
-    const results = new Map<string, Split[]>(sides.map((side) => [side.name, []]));
+    const taken = sides.filter((side) => options.sides.includes(side.name));
+    const results = new Map<string, Split[]>(taken.map((side) => [side.name, []]));
     for (let run = 1; run <= options.runs; run++) {
-      for (const side of sides) {
+      for (const side of taken) {
         await before(side);
         const split = await splitBrain(side, options.split, async () => control.calls());
         results.get(side.name)?.push(split);

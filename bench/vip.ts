@@ -12,7 +12,6 @@ import { must } from "./failover/side.ts";
 const options = benchOptions(faultNames);
 const { network } = options;
 const [ourAddress, guideAddress] = [`${network}.100`, `${network}.101`];
-const EVERY_MS = 5;
 
 const { topology, lab, ours, guide, remove } = await benchLab(
   options.lab,
@@ -20,7 +19,7 @@ const { topology, lab, ours, guide, remove } = await benchLab(
   `{ vip: ${ourAddress} }`,
 );
 const probers = [ourAddress, guideAddress].map(
-  (address) => new Prober(lab.clientNamespace, address, 80, EVERY_MS),
+  (address) => new Prober(lab.clientNamespace, address, 80, options.every),
 );
 try {
   const pair = {
@@ -34,7 +33,7 @@ try {
   const [first, second] = probers;
   if (first === undefined || second === undefined) throw new Error("no probers");
   await compare(
-    `A virtual address, a request every ${EVERY_MS} ms from the clients' namespace`,
+    `A virtual address, a request every ${options.every} ms from the clients' namespace`,
     [oursSide(topology, ours, first), guideSide(pair, second)],
     options,
   );

@@ -11,9 +11,15 @@ export interface BenchOptions {
   /** Name and network (three numbers of a /24) of the lab, so that several may run at once. */
   readonly lab: string;
   readonly network: string;
+  /** Which of the two pairs; both unless one is named. */
+  readonly sides: readonly string[];
+  /** A request every so many ms. */
+  readonly every: number;
 }
 
-/** `--runs 20 --faults host-power-off,proxy-crash --split 300` (s) */
+const sideNames = ["Holdfast", "guide"];
+
+/** `--runs 20 --faults host-power-off,proxy-crash --split 300 --sides Holdfast --every 2` (s, ms) */
 export function benchOptions(known: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     options: {
@@ -22,11 +28,11 @@ export function benchOptions(known: readonly string[]): BenchOptions {
       split: { type: "string", default: "5m" },
       lab: { type: "string", default: "bench" },
       network: { type: "string", default: "10.94.61" },
+      sides: { type: "string", default: sideNames.join(",") },
+      every: { type: "string", default: "5" },
     },
   });
-  const names = values.faults.split(",");
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new Error(`no fault ${unknown}; there are ${known.join(", ")}`);
+  const names = namesIn(values.faults, known, "fault");
   const [, number = "300", unit = "s"] = /^(\d+)(s|m)?$/.exec(values.split) ?? [];
   return {
     runs: Number(values.runs),
@@ -34,7 +40,16 @@ export function benchOptions(known: readonly string[]): BenchOptions {
     split: Number(number) * (unit === "m" ? 60 : 1),
     lab: values.lab,
     network: values.network,
+    sides: namesIn(values.sides, sideNames, "side"),
+    every: Number(values.every),
   };
+}
+
+function namesIn(list: string, known: readonly string[], what: string): string[] {
+  const names = list.split(",");
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`no ${what} ${unknown}; there are ${known.join(", ")}`);
+  return names;
 }
 
 export const faultNames = Object.keys(faults);
@@ -47,8 +62,9 @@ export async function compare(
   before: (side: Side) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const rows: Row[] = [];
+  const taken = sides.filter(({ name }) => options.sides.includes(name));
   for (const fault of options.faults) {
-    const results = sides.map((side) => ({
+    const results = taken.map((side) => ({
       side,
       outages: [] as number[],
       failed: [] as number[],
