@@ -6,10 +6,13 @@ import { ec2Error, scriptedAws, type Script, type ScriptedAws } from "../../test
 import { WarmCredentials } from "../cloud/credentials.ts";
 import { Ec2 } from "../cloud/ec2.ts";
 import type { Role } from "../core/decide/address/types.ts";
-import { addressSchema } from "../core/engines/agent/config.ts";
+import { type AddressConfig, addressSchema } from "../core/engines/agent/config.ts";
 import { poll } from "../lib/retry.ts";
-import { AddressLoop } from "./address.ts";
+import type { Reporter } from "../ports.ts";
+import { AddressLoop, type AddressParts } from "./address.ts";
 import type { StatusFile } from "./address-status.ts";
+import { Witness } from "./witness.ts";
+import type { WitnessStore } from "./witness-store.ts";
 
 const here = "i-0000000000000000a";
 const there = "i-0000000000000000b";
@@ -20,12 +23,15 @@ let aws: ScriptedAws;
 let ec2: Ec2;
 let stop: AbortController;
 let running: Promise<void>;
+let reporter: Reporter;
 const messages: string[] = [];
 /** EC2's side: where the address is. */
 let holder: string | null;
 let association: number;
 let role: Role;
 let tell: () => void;
+let config: AddressConfig;
+let start: (change?: Partial<AddressConfig>, witness?: AddressParts["witness"]) => void;
 
 const account: Script = ({ parameters }, response) => {
   const action = parameters.get("Action") ?? "";
@@ -77,7 +83,7 @@ beforeEach(async () => {
   association = 1;
   role = "backup";
   aws = await scriptedAws(account);
-  const reporter = {
+  reporter = {
     info: (message: string) => void messages.push(message),
     warn: (message: string) => void messages.push(message),
     event: () => undefined,
@@ -85,8 +91,7 @@ beforeEach(async () => {
   };
   const keys = async () => Promise.resolve({ accessKeyId: "A", secretAccessKey: "s" });
   ec2 = new Ec2({ region: "eu-west-1", endpoint: aws.url, credentials: new WarmCredentials(keys, reporter) });
-  stop = new AbortController();
-  const config = addressSchema.parse({
+  config = addressSchema.parse({
     region: "eu-west-1",
     addresses: [{ allocationId: allocation }],
     vrrp: {},
@@ -103,29 +108,35 @@ beforeEach(async () => {
     privateAddress: "127.0.0.1",
     hostname: "a",
   };
-  const loop = new AddressLoop(config, {
-    ec2,
-    identity,
-    reporter,
-    signal: stop.signal,
-    roles: (onRole) => {
-      tell = onRole;
-      return {
-        get role() {
-          return role;
-        },
-        keepalivedLives: true,
-        look: async () => Promise.resolve(onRole()),
-        follow: async (signal) =>
-          poll(() => signal.aborted, { deadlineMs: 60_000, what: "the end" }).then(() => undefined),
-      };
-    },
-  });
-  running = loop.run();
+  const roles: NonNullable<AddressParts["roles"]> = (onRole) => {
+    tell = onRole;
+    return {
+      get role() {
+        return role;
+      },
+      keepalivedLives: true,
+      look: async () => Promise.resolve(onRole()),
+      follow: async (signal) =>
+        poll(() => signal.aborted, { deadlineMs: 60_000, what: "the end" }).then(() => undefined),
+    };
+  };
+  start = (change = {}, witness) => {
+    stop = new AbortController();
+    const parts = { ec2, identity, reporter, signal: stop.signal, roles };
+    const loop = new AddressLoop(
+      { ...config, ...change },
+      witness === undefined ? parts : { ...parts, witness },
+    );
+    running = loop.run();
+  };
+  start();
 });
-afterEach(async () => {
+const end = async (): Promise<void> => {
   stop.abort();
   await running;
+};
+afterEach(async () => {
+  await end();
   await ec2.close();
   await aws.close();
   await rm(directory, { recursive: true });
@@ -193,5 +204,31 @@ it("goes on while EC2 does not answer, and takes the address when it does", asyn
   await until("a failure to be told", async () => (await status()).lastFailure !== null);
   expect(holder).toBe(there);
   aws.script = account;
+  await until("the address to be here", () => holder === here);
+});
+
+it("where the witness is required, a master without its lease takes nothing", async () => {
+  await end();
+  let taken = false;
+  const store: WitnessStore = {
+    holder: () => Promise.resolve(taken ? null : { host: "b", leaseId: "1" }),
+    take: () => Promise.resolve({ host: "a", leaseId: "2" }),
+    renew: () => Promise.resolve(true),
+    giveBack: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
+  const tls = { ca: "", certificate: "", key: "" };
+  const lease = { self: "a", leaseKey: "/witness", ttlSeconds: 3, required: true };
+  const witness = { ...lease, ...tls, endpoints: ["http://127.0.0.1:9"] };
+  start(
+    { witness },
+    (onChange) =>
+      new Witness({ self: "a", ttlMs: 3000, store, onChange, reporter, now: () => performance.now() }),
+  );
+  const before = made("DescribeAddresses").length;
+  become("master");
+  await until("it to look", () => made("DescribeAddresses").length > before + 2);
+  expect(holder).toBe(there);
+  taken = true;
   await until("the address to be here", () => holder === here);
 });

@@ -23,6 +23,7 @@ import { answerPeers, type PeerAnswer } from "./peer.ts";
 import { probeHolder } from "./probe-holder.ts";
 import { resolvePeers } from "./resolve-peers.ts";
 import { VrrpRole, type RoleSource } from "./vrrp.ts";
+import type { Witness } from "./witness.ts";
 
 const defaultPorts = [443, 80];
 const SETTLE_LOOK_MS = 500;
@@ -34,6 +35,7 @@ export interface AddressParts {
   readonly signal: AbortSignal;
   /** Default: keepalived's. */
   readonly roles?: (onRole: () => void) => RoleSource;
+  readonly witness?: (onChange: () => void) => Witness;
 }
 
 type Event = ControllerEvent extends infer E
@@ -51,6 +53,7 @@ export class AddressLoop {
   readonly #parts: AddressParts;
   readonly #settings: ControllerSettings;
   readonly #vrrp: RoleSource;
+  readonly #witness: Witness | undefined;
   readonly #status: AddressStatus;
   /** Public addresses by allocation id, learned from descriptions: what the holder is asked through. */
   readonly #publicIps = new Map<string, string>();
@@ -72,6 +75,7 @@ export class AddressLoop {
     const onRole = (): void => void this.#observed();
     const { reporter, roles = (onRole) => keepalivedRole(config, reporter, onRole) } = parts;
     this.#vrrp = roles(onRole);
+    this.#witness = parts.witness?.(onRole);
   }
 
   /** Runs until `signal` aborts, or until this host has had nothing to do for `settledMs`. */
@@ -86,6 +90,7 @@ export class AddressLoop {
       this.#dispatch({ kind: "tick" });
       await Promise.all([
         this.#vrrp.follow(signal),
+        this.#witness?.run(signal),
         answerPeers({ address, port: peerPort, peers: () => this.#peers, own, signal, reporter }),
         this.#findPeers(signal),
         this.#untilSettled(settledMs, signal).then(() => done.abort()),
@@ -273,7 +278,9 @@ export class AddressLoop {
     // What cannot be read is as keepalived takes it: healthy. The entry loop writes it anew.
     const health = healthFile === undefined ? null : await readIfExists(healthFile).catch(() => null);
     const healthy = health === null || health.trim() === "0";
-    this.#dispatch({ kind: "observed", role: this.#vrrp.role, healthy, lease: "none" });
+    const { role } = this.#vrrp;
+    this.#witness?.want(role === "master" && healthy);
+    this.#dispatch({ kind: "observed", role, healthy, lease: this.#witness?.lease ?? "none" });
   }
 
   /** A host without keepalived is no master, which the peer may know. */
@@ -309,5 +316,6 @@ function settingsOf(config: AddressConfig, { instanceId }: InstanceIdentity): Co
       },
       canReassociate: true,
     })),
+    config.witness?.required === true ? "strict" : "fast",
   );
 }

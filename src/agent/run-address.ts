@@ -2,12 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WarmCredentials, credentialSource } from "../cloud/credentials.ts";
 import { Ec2 } from "../cloud/ec2.ts";
 import { Imds, type InstanceIdentity } from "../cloud/imds.ts";
-import type { AddressConfig } from "../core/engines/agent/config.ts";
+import type { AddressConfig, WitnessConfig } from "../core/engines/agent/config.ts";
 import { tryLock, type Lock } from "../lib/lock.ts";
 import type { Reporter } from "../ports.ts";
 import { AddressLoop } from "./address.ts";
+import { Witness } from "./witness.ts";
+import { openWitnessStore, type WitnessStore } from "./witness-store.ts";
 
 const RETRY_MS = 1000;
+/** For the witness with all its members, ms. */
+const WITNESS_MS = 900;
 /** Two controllers on one host would undo each other's work. */
 const LOCK = "address-controller";
 
@@ -36,15 +40,33 @@ export async function runAddress(config: AddressConfig, run: AddressRun): Promis
   const endpoint = config.endpoint ?? environment["AWS_ENDPOINT_URL_EC2"] ?? environment["AWS_ENDPOINT_URL"];
   const credentials = new WarmCredentials(credentialSource(environment, config.region, imds), reporter);
   const ec2 = new Ec2({ region: config.region, endpoint, credentials });
+  let store: WitnessStore | null = null;
   try {
     const identity = await identityOf(imds, run);
+    store = config.witness === undefined ? null : await openStore(config.witness);
+    const witness = store === null || !config.witness ? {} : witnessOf(config.witness, store, reporter);
     if (identity !== null)
-      await new AddressLoop(config, { ec2, identity, reporter, signal }).run(run.settledMs);
+      await new AddressLoop(config, { ec2, identity, reporter, signal, ...witness }).run(run.settledMs);
     return true;
   } finally {
-    await Promise.all([ec2.close(), imds.close(), lock.release()]);
+    await Promise.all([ec2.close(), imds.close(), store?.close(), lock.release()]);
   }
 }
+
+const openStore = (config: WitnessConfig): Promise<WitnessStore> =>
+  openWitnessStore({ ...config, key: config.leaseKey, tls: config, requestMs: WITNESS_MS });
+
+const witnessOf = ({ self, ttlSeconds }: WitnessConfig, store: WitnessStore, reporter: Reporter) => ({
+  witness: (onChange: () => void) =>
+    new Witness({
+      self,
+      ttlMs: ttlSeconds * 1000,
+      store,
+      onChange,
+      reporter,
+      now: () => performance.now(),
+    }),
+});
 
 async function takeLock({ signal, reporter, lockMs }: AddressRun): Promise<Lock | null> {
   const start = performance.now();

@@ -41,4 +41,12 @@ describe("privx-onprem with other choices", () => {
     expect(parts.map(({ host }) => host)).toEqual(["lb1", "lb2"]);
     await matchGolden("source-affinity", "haproxy", parts);
   });
+
+  it("asks a witness who has the Elastic IP", async () => {
+    const topology = blueprint("privx-onprem", (raw) => {
+      raw.entry.address = { kind: "elastic-ip", publicAddress: "198.51.100.10", witness: "required" };
+    });
+    const parts = renderEngine(agent, topology).filter(({ host }) => topology.entry.hosts.includes(host));
+    await matchGolden("witness", "agent", parts);
+  });
 });

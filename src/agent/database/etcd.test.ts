@@ -1,34 +1,14 @@
-import { createServer, type Server } from "node:http";
 import { afterEach, expect, it } from "vitest";
+import { closeGateways, etcdGateway as gateway } from "../../../test/support/etcd-gateway.ts";
+import { base64 } from "../../lib/etcd.ts";
 import { Etcd } from "./etcd.ts";
 
-type Answer = (path: string, body: Record<string, unknown>) => { status?: number; json: unknown } | null;
-
-const servers: Server[] = [];
 let etcd: Etcd | null = null;
 afterEach(async () => {
   await etcd?.close();
   etcd = null;
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
+  await closeGateways();
 });
-
-/** A gateway that answers as told; null: never. @returns its address */
-async function gateway(answer: Answer): Promise<string> {
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      const said = answer(request.url ?? "", JSON.parse(Buffer.concat(chunks).toString()) as never);
-      if (said !== null) response.writeHead(said.status ?? 200).end(JSON.stringify(said.json));
-    });
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-}
 
 async function open(...endpoints: string[]): Promise<Etcd> {
   etcd = await Etcd.open({
@@ -41,7 +21,6 @@ async function open(...endpoints: string[]): Promise<Etcd> {
   return etcd;
 }
 
-const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const leader = { key: base64("/holdfast/t/leader"), value: base64("data1"), mod_revision: "9", lease: "77" };
 const record = (host: string, value: unknown, revision: string): object => ({
   key: base64(`/holdfast-gate/t/${host}`),

@@ -154,6 +154,11 @@ export const invalidCodes = {
     why: "It is routed to the hosts' network and translated to a host's private address there; in the subnet of either side it would be a neighbour's.",
     fix: "Give the public address that was allocated; in a lab one such as 198.51.100.10",
   },
+  HF041: {
+    title: "Required witness that is not there",
+    why: "The lease that every move of the address would need is kept in etcd: without it the address would never move.",
+    fix: "Add `coordination` with the tiers of a whole service, or leave `witness` out",
+  },
 } as const satisfies Record<string, InvalidCode>;
 
 export type InvalidCodeName = keyof typeof invalidCodes;

@@ -24,6 +24,7 @@ export function referenceMistakes(sections: Sections): Mistake[] {
     ...addresses(sections),
     ...virtualAddress(sections),
     ...publicAddress(sections),
+    ...requiredWitness(sections),
     ...serviceParts(sections),
     ...services(sections),
     ...portClashes(sections),
@@ -165,6 +166,13 @@ function publicAddress({ network, provider, clientAddress }: Sections): Mistake[
       path: ["entry", "address", "publicAddress"],
       found: `${address} is in ${whose} ${subnet}`,
     }));
+}
+
+function requiredWitness({ entry, keys }: Sections): Mistake[] {
+  if (entry?.address.kind !== "elastic-ip" || entry.address.witness !== "required") return [];
+  if (keys.has("coordination")) return [];
+  const found = "the topology has no etcd to keep the lease in";
+  return [{ code: "HF041", path: ["entry", "address", "witness"], found }];
 }
 
 const serviceTiers = ["app", "database", "coordination"] as const;

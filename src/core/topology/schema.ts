@@ -122,6 +122,12 @@ const addressSchema = z.discriminatedUnion("kind", [
       .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be a region such as eu-north-1")
       .default("eu-north-1")
       .describe("AWS region of the hosts and of the address"),
+    witness: z
+      .enum(["tie-break", "required"])
+      .default("tie-break")
+      .describe(
+        "What a lease in etcd decides, where the topology has `coordination`: between two VRRP masters (`tie-break`), or every move of the address, which without etcd stays where it is (`required`)",
+      ),
     ...vrrp,
   }),
 ]);

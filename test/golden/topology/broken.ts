@@ -17,6 +17,21 @@ const network = "  subnet: 10.77.10.0/24";
 const vip = "address: { vip: 10.77.10.10 }";
 const lb2 = "{ zone: b, address: 10.77.10.12, memory: 1GiB }";
 
+const entryAlone = (address: string): string => `holdfast: 1
+name: nginx-eip
+provider: { kind: lab }
+network: { subnet: 10.77.20.0/24 }
+zones: [a, b]
+hosts:
+  nginx1: { zone: a, address: 10.77.20.11, memory: 1GiB }
+  nginx2: { zone: b, address: 10.77.20.12, memory: 1GiB }
+objectives: { entry: { recoveryTime: 2s } }
+entry:
+  engine: nginx
+  hosts: [nginx1, nginx2]
+  address: { kind: elastic-ip, publicAddress: 198.51.100.10, ${address} }
+`;
+
 const syntax = [
   broken("tab-indents", "HF001", { "  kind: lab": "\tkind: lab" }),
   broken("open-bracket", "HF001", { "zones: [a, b, c]": "zones: [a, b, c" }),
@@ -159,6 +174,7 @@ const references = [
   broken("elastic-ip-among-clients", "HF040", {
     [vip]: "address: { kind: elastic-ip, publicAddress: 203.0.113.7 }",
   }),
+  broken("witness-without-etcd", "HF041", { whole: entryAlone("witness: required") }),
   broken("objective-missing", "HF005", { "  app: { recoveryTime: 1s }\n": "" }),
 ];
 

@@ -39,6 +39,20 @@ const elasticIpSchema = z.strictObject({
   privateIpAddress: z.ipv4().optional(),
 });
 
+/** The lease in etcd that says which of two VRRP masters counts. */
+const witnessSchema = z.strictObject({
+  self: z.string(),
+  endpoints: z.array(z.url()).min(1),
+  ca: z.string(),
+  certificate: z.string(),
+  key: z.string(),
+  leaseKey: z.string(),
+  /** Whole: etcd counts in them. */
+  ttlSeconds: z.int().min(2).max(60),
+  /** No address is taken without it; else it only breaks ties. */
+  required: z.boolean(),
+});
+
 /** The Elastic IP of a pair of hosts: kept on the one that keepalived says is master. */
 export const addressSchema = z.strictObject({
   region: z.string().min(1),
@@ -60,6 +74,8 @@ export const addressSchema = z.strictObject({
     /** keepalived's own `vrrp_notify_fifo`; absent where it calls nginx-ha-notify only. */
     fifo: z.string().optional(),
   }),
+  /** Absent where the topology has no etcd. */
+  witness: witnessSchema.optional(),
   /** Where nginx-ha-notify hands its transition to a running agent, in the same words. */
   notifyFifo: z.string().default("/run/holdfast/nginx-ha-notify.fifo"),
   /** The entry loop's verdict on the proxy (0 is healthy). Absent: keepalived's role alone counts. */
@@ -122,4 +138,5 @@ export type AgentConfigFile = z.input<typeof agentConfigSchema>;
 export type AgentConfig = z.output<typeof agentConfigSchema>;
 export type EntryConfig = z.output<typeof entrySchema>;
 export type AddressConfig = z.output<typeof addressSchema>;
+export type WitnessConfig = z.output<typeof witnessSchema>;
 export type DatabaseConfig = z.output<typeof databaseSchema>;

@@ -8,6 +8,7 @@ import type { HostPart, RenderContext } from "../engine.ts";
 import { dataDirectory, restPort } from "../postgres/paths.ts";
 import { tlsParts, tlsPaths } from "../tls.ts";
 import type { AgentConfigFile } from "./config.ts";
+import { etcdEndpoints } from "./etcd.ts";
 import { fenceFile, fenceTable, gateFile, gateTable } from "./gate.ts";
 
 export const bundlePath = "/opt/holdfast/holdfast.cjs";
@@ -38,9 +39,7 @@ export function databaseMembers(topology: Topology): readonly string[] | null {
 type DatabaseSection = NonNullable<AgentConfigFile["database"]>;
 
 function section(topology: ServiceTopology, members: readonly string[], host: string): DatabaseSection {
-  const { database, coordination, name } = topology;
-  // This host's own member first: it answers when nothing but its quorum does.
-  const etcd = coordination.hosts.toSorted((one, other) => Number(other === host) - Number(one === host));
+  const { database, name } = topology;
   const tls = tlsPaths("agent");
   const data = database.hosts.includes(host);
   return {
@@ -53,7 +52,7 @@ function section(topology: ServiceTopology, members: readonly string[], host: st
     heartbeatPort: agentPort,
     keyFile: paths.key,
     etcd: {
-      endpoints: etcd.map((member) => `https://${addressOf(topology, member)}:${etcdPort}`),
+      endpoints: etcdEndpoints(topology, host),
       ca: tls.ca,
       certificate: tls.certificate,
       key: tls.key,

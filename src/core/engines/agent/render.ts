@@ -3,6 +3,7 @@ import type { DesiredFile } from "../../plan/desired.ts";
 import type { Topology } from "../../topology/schema.ts";
 import { textFile } from "../base/files.ts";
 import type { Engine, HostPart, RenderContext } from "../engine.ts";
+import { tlsParts } from "../tls.ts";
 import { addressOf } from "../address.ts";
 import {
   addressAwayFile,
@@ -15,6 +16,7 @@ import { restartDelayMs } from "../keepalived/timing.ts";
 import type { AgentConfigFile } from "./config.ts";
 import { agentKey, bundlePath, databaseMembers, databaseRole, databaseUnitLines } from "./database.ts";
 import { echoPort } from "./echo.ts";
+import { hasWitness, witness } from "./witness.ts";
 
 /** A proxy that crashed is back in some 50 ms, on a busy machine in 300. Then the address moves. */
 const START_MS = 1000;
@@ -55,8 +57,14 @@ function renderHost(context: RenderContext, host: string): HostPart {
     secret: false,
   };
   const roles = { entry: isEntry, database: database !== null };
+  // A host of the database tier has them already.
+  const tls =
+    isEntry && database === null && hasWitness(context.topology)
+      ? tlsParts(context, host, "agent", "root")
+      : null;
   const files = [
     bundle,
+    ...(tls?.files ?? []),
     textFile(configPath, `${JSON.stringify(config, null, 2)}\n`),
     ...(isEntry ? [textFile(sysctlPath, sysctlFile)] : []),
     textFile(`/etc/systemd/system/${unitName}`, unitFile(context.topology, roles)),
@@ -65,6 +73,7 @@ function renderHost(context: RenderContext, host: string): HostPart {
   return {
     host,
     ...database?.part,
+    ...(tls === null ? {} : { directories: tls.directories }),
     files: [...files, ...(database?.part.files ?? [])],
     units: [
       ...(database?.part.units ?? []),
@@ -131,6 +140,7 @@ function elasticIp(
       .map((name) => ({ name, address: addressOf(topology, name) })),
     vrrp: { instance: vrrpInstance, fifo: notifyFifo },
     probePort: topology.entry.ports.https,
+    ...witness(topology, host),
     healthFile: entryHealthFile,
     fitFile: addressFitFile,
     awayFile: addressAwayFile,
