@@ -13,6 +13,14 @@ export function entrySections(topology: ServiceTopology, host: string): string[]
   ];
 }
 
+/** The backends that app hosts are servers of: one that is taken out is taken out of both. */
+const pool = "app";
+const lastResort = "app_last_resort";
+export const poolBackends = [pool, lastResort] as const;
+
+/** What was taken out at run time stays out over a reload. */
+const loadServerState = "load-server-state-from-file global";
+
 /** The variable that says where HAProxy listens for a port: the inherited descriptor, or in a check the port itself. */
 export const bindVariable = (port: number): string => `ENTRY_${port}`;
 
@@ -73,7 +81,7 @@ const forwardedHeaders = [
 function poolSection(topology: ServiceTopology): string {
   const { health, hosts, port } = topology.app;
   const interval = health.interval;
-  return section("backend app", [
+  return section(`backend ${pool}`, [
     "mode http",
     "# roundrobin: of HAProxy's algorithms the one that retries on another host without a pause",
     "balance roundrobin",
@@ -92,6 +100,7 @@ function poolSection(topology: ServiceTopology): string {
     "srvtcpka-cnt 2",
     ...affinityLines(topology),
     "",
+    loadServerState,
     "option httpchk",
     `http-check send meth ${health.method} uri ${health.path} ver HTTP/1.1 hdr Host ${hostHeader(topology)}`,
     "http-check expect status 200",
@@ -107,9 +116,10 @@ function poolSection(topology: ServiceTopology): string {
 /** While no app host passes its checks: each is tried all the same. */
 function lastResortSection(topology: ServiceTopology): string {
   const { hosts, port } = topology.app;
-  return section("backend app_last_resort", [
+  return section(`backend ${lastResort}`, [
     "mode http",
     "balance roundrobin",
+    loadServerState,
     "retries 1",
     "option redispatch 1",
     "timeout server 35s",

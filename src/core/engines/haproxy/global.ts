@@ -2,7 +2,11 @@ import type { Topology } from "../../topology/schema.ts";
 import { haproxyFiles, section } from "./paths.ts";
 
 /** `global` and `defaults`. */
-export function commonSections(topology: Topology, host: string, options: { peers: boolean }): string[] {
+export function commonSections(
+  topology: Topology,
+  host: string,
+  options: { peers: boolean; pool: boolean },
+): string[] {
   const memory = topology.hosts[host]?.memory ?? 1024 ** 3;
   return [
     section("global", [
@@ -11,6 +15,7 @@ export function commonSections(topology: Topology, host: string, options: { peer
       "user haproxy",
       "group haproxy",
       "chroot /var/lib/haproxy",
+      ...(options.pool ? [`server-state-file ${haproxyFiles.serverState}`] : []),
       `stats socket ${haproxyFiles.adminSocket} user haproxy group haproxy mode 660 level admin expose-fd listeners`,
       "stats timeout 30s",
       `maxconn ${maxConnections(memory)}`,

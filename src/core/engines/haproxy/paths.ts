@@ -8,6 +8,8 @@ export const haproxyFiles = {
   /** What clients see. */
   entryPair: "/etc/holdfast/tls/haproxy/entry.pem",
   adminSocket: "/run/haproxy/admin.sock",
+  /** Servers that were taken out at run time, in HAProxy's own format: a reload or restart keeps them out, a boot forgets. */
+  serverState: "/run/holdfast/haproxy-servers",
 } as const;
 
 /** A configuration section: its head, and its lines indented under it. */

@@ -36,7 +36,10 @@ const rolesOf = (topology: ServiceTopology, host: string): Roles => ({
 function renderHost(context: ServiceContext, host: string, roles: Roles): HostPart {
   const { topology } = context;
   const sections = [
-    ...commonSections(topology, host, { peers: roles.entry && usesPeers(topology) }),
+    ...commonSections(topology, host, {
+      peers: roles.entry && usesPeers(topology),
+      pool: roles.entry,
+    }),
     ...(roles.entry ? entrySections(topology, host) : []),
     ...(roles.databaseProxy ? databaseSections(topology) : []),
     monitorSection,
@@ -104,6 +107,8 @@ const inherited = (topology: ServiceTopology, roles: Roles): string =>
   `Environment=${entryListeners(topology)
     .map(({ port, fd }) => `${bindVariable(port)}=fd@${fd}`)
     .join(" ")}
+# a file that says of no server: HAProxy warns when there is none
+ExecStartPre=/bin/sh -c '[ -e ${haproxyFiles.serverState} ] || echo 1 > ${haproxyFiles.serverState}'
 # the distribution's, with the variables as a check needs them
 ExecReload=
 ExecReload=${checkCommand(topology, roles).join(" ")} -f $CONFIG
