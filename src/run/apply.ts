@@ -47,9 +47,11 @@ export async function performStep(
         desired.units.find(({ name }) => name === step.name),
         step.name,
       );
+      const reads = ["start", "restart", "reload"].includes(step.action);
+      // A unit that does not come up has read the new files all the same: going back to the old ones is a restart too.
+      if (reads) await must(host, ["rm", "-f", "--", appliedPath(unit.name)], `forget ${unit.name}'s files`);
       await changeUnit(host, unit, step.action);
-      if (["start", "restart", "reload"].includes(step.action))
-        await recordApplied(host, desired, unit, artifacts);
+      if (reads) await recordApplied(host, desired, unit, artifacts);
       return;
     }
     case "remove-unit":

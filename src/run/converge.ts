@@ -13,6 +13,8 @@ export interface ConvergeContext {
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   readonly beforeStep?: (step: Step) => void;
+  /** As the journal names it; default `up`. */
+  readonly command?: string;
 }
 
 /** Looks at every host of the topology at once. */
@@ -57,7 +59,7 @@ export async function converge(context: ConvergeContext): Promise<Plan> {
     hosts,
     desired: state.desired,
     artifacts: state.artifacts,
-    journal: openJournal(state.directory, "up"),
+    journal: openJournal(state.directory, context.command ?? "up"),
     reporter,
     signal,
     beforeStep: (step) => {

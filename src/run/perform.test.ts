@@ -194,4 +194,29 @@ describe("perform", () => {
       expect(error?.message.includes(leftAlone)).toBe(asked.length === 0);
     }
   });
+
+  it("forgets which files a unit runs with before it is restarted: one that fails has read the new ones", async () => {
+    const unit = {
+      name: "q.service",
+      phase: Phase.data,
+      state: "running",
+      files: [],
+      onChange: "restart",
+    } as const;
+    const { host, asked } = fakeHost("a", (argv) => (argv[1] === "restart" ? 1 : 0));
+    const step: Step = {
+      host: "a",
+      phase: Phase.data,
+      kind: "unit",
+      name: unit.name,
+      action: "restart",
+      summary: "restart",
+    };
+    const run = perform({ steps: [step] }, contextOf([host], [{ host: "a", ...nothing, units: [unit] }]));
+    await expect(run).rejects.toThrow(HoldfastError);
+    const forgotten = asked.indexOf("rm -f -- /var/lib/holdfast/applied/q.service");
+    expect(forgotten).toBeGreaterThanOrEqual(0);
+    expect(forgotten).toBeLessThan(asked.findIndex((line) => line.startsWith("systemctl restart")));
+    expect(asked.filter((line) => line.startsWith("write /var/lib/holdfast/applied"))).toEqual([]);
+  });
 });
