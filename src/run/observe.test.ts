@@ -65,6 +65,33 @@ describe("observeScript", () => {
       rmSync(directory, { recursive: true });
     }
   });
+
+  it("sees a unit whose name systemd escapes, and its file", () => {
+    const directory = mkdtempSync(join(tmpdir(), "holdfast-observe-"));
+    try {
+      const name = String.raw`var-backups-access\x2dmanager.mount`;
+      const path = join(directory, name);
+      writeFileSync(path, "content\n");
+      writeFileSync(
+        join(directory, "systemctl"),
+        '#!/bin/sh\nfor name do :; done\ntest -f "$(dirname "$0")/$name" && echo ActiveState=active\n',
+        { mode: 0o755 },
+      );
+      const script = observeScript(
+        desired({
+          files: [{ path, content: { kind: "text", text: "" }, mode: 0, owner: "", secret: false }],
+          units: [{ name, phase: 20, state: "running", files: [path], onChange: "restart" }],
+        }),
+      );
+      const env = { PATH: `${directory}:${process.env["PATH"]}` };
+      const output = execFileSync("/bin/sh", ["-s"], { input: script, encoding: "utf8", env });
+      const seen = parseObservation("h1", output);
+      expect(seen.files[path]?.sha256).toBe(sha256("content\n"));
+      expect(seen.units[name]?.active).toBe("active");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
 });
 
 describe("parseObservation", () => {

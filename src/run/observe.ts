@@ -41,12 +41,17 @@ export function observeScript(desired: DesiredHost): string {
   const files = desired.files.map((file) => file.path);
   if (files.length > 0) {
     lines.push(`stat -c "file$tab%a$tab%U:%G$tab%F$tab%n" -- ${quoteAll(files)}`);
-    lines.push(`sha256sum -- ${quoteAll(files)} | sed "s/^\\([0-9a-f]*\\)  /sha256$tab\\1$tab/"`);
+    // --zero: otherwise a name with a backslash (a mount unit's) is written escaped.
+    lines.push(
+      `sha256sum --zero -- ${quoteAll(files)} | tr '\\0' '\\n' | sed "s/^\\([0-9a-f]*\\)  /sha256$tab\\1$tab/"`,
+    );
   }
   for (const { name } of desired.units) {
+    const prefix = quote(name.replaceAll(/[\\/&]/g, "\\$&"));
+    const applied = quote(appliedPath(name));
     lines.push(
-      `systemctl show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload -- ${quote(name)} | sed "s/^/unit$tab"${quote(name)}"$tab/"`,
-      `test -f ${appliedPath(name)} && sed "s/^/applied$tab"${quote(name)}"$tab/" ${appliedPath(name)}`,
+      `systemctl show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload -- ${quote(name)} | sed "s/^/unit$tab"${prefix}"$tab/"`,
+      `test -f ${applied} && sed "s/^/applied$tab"${prefix}"$tab/" ${applied}`,
     );
   }
   lines.push(`test -f ${manifestPath} && printf 'manifest\\t%s\\n' "$(cat ${manifestPath})"`);
