@@ -1,8 +1,10 @@
-/** Golden files of the data side: etcd, PostgreSQL under Patroni, Redis, shared storage. */
+/** Golden files of the data side: etcd, PostgreSQL under Patroni, Redis, shared storage, backups. */
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { backup } from "../../src/core/engines/backup/render.ts";
 import { etcd } from "../../src/core/engines/etcd/render.ts";
 import type { Engine, HostPart } from "../../src/core/engines/engine.ts";
+import { pgbackrest } from "../../src/core/engines/pgbackrest/render.ts";
 import { postgres } from "../../src/core/engines/postgres/render.ts";
 import { redis } from "../../src/core/engines/redis/render.ts";
 import { storage } from "../../src/core/engines/storage/render.ts";
@@ -11,7 +13,7 @@ import { blueprint, renderEngine } from "../support/render.ts";
 
 const hasSecret = (text: string): boolean => /<secret:|<key:/.test(text);
 
-const engines: readonly Engine[] = [etcd, postgres, redis, storage];
+const engines: readonly Engine[] = [etcd, postgres, redis, storage, backup, pgbackrest];
 
 describe.each(engines)("$name", (engine) => {
   // The assertions are in matchGolden.
@@ -113,6 +115,41 @@ describe("storage", () => {
     expect(part?.directories).toEqual([
       { path: "/var/privx/audit", mode: 0o750, owner: "access-manager:access-manager" },
     ]);
+  });
+});
+
+const unitText = (part: HostPart | undefined, ending: string): string => {
+  const content = part?.files?.find((file) => file.path.endsWith(ending))?.content;
+  return content?.kind === "text" ? content.text : "";
+};
+
+describe("backups", () => {
+  it("mounts a directory of the shared storage's export, which an app host makes first", () => {
+    const parts = renderEngine(
+      backup,
+      blueprint("privx-onprem", (raw) => {
+        raw.storage.source = { kind: "nfs", server: "nas.example.test", export: "/export/audit" };
+      }),
+    );
+    expect(parts.map(({ host }) => host)).toEqual(["app1", "app2", "data1", "data2"]);
+    for (const part of parts)
+      expect(unitText(part, "var-backups-access\\x2dmanager.mount")).toContain(
+        "What=nas.example.test:/export/audit/backups\nWhere=/var/backups/access-manager\n",
+      );
+    const makers = parts.filter(({ tasks }) => tasks?.some(({ id }) => id === "backup-storage"));
+    expect(makers.map(({ host }) => host)).toEqual(["app1"]);
+    const [storageTask] = makers[0]?.tasks?.filter(({ id }) => id === "backup-storage") ?? [];
+    const [mount] = parts[0]?.units?.filter(({ name }) => name.endsWith(".mount")) ?? [];
+    expect(storageTask?.phase).toBeLessThan(mount?.phase ?? 0);
+  });
+
+  it.each([
+    ["no backup", (raw: { backup?: unknown }) => delete raw.backup],
+    ["the hosts' own disks", (raw: { backup?: unknown }) => (raw.backup = { target: { kind: "local" } })],
+  ])("archives no WAL with %s", (_, change) => {
+    const topology = blueprint("privx-onprem", change);
+    expect(renderEngine(pgbackrest, topology)).toEqual([]);
+    expect(JSON.stringify(renderEngine(postgres, topology))).not.toMatch(/archive_|var\/backups/);
   });
 });
 

@@ -11,6 +11,7 @@
 export const Phase = {
   base: 10, // packages, users, directories, files that nothing runs from yet
   storage: 20, // mounts
+  backup: 25, // the backups' mount, which may be a directory of the shared storage
   coordination: 30, // etcd
   data: 40, // Patroni/PostgreSQL, Redis
   dataReady: 45, // clusters formed, databases and roles created
