@@ -19,6 +19,11 @@ export const size = z
   .string(sizeForm)
   .regex(/^\d{1,9}(\.\d{1,3})?(KiB|MiB|GiB|TiB)$/, sizeForm)
   .transform((value) => sizeBytes(value));
+/** "0.5%" -> 0.005 */
+const share = z
+  .string("must be a share such as 1% or 0.5%")
+  .regex(/^\d{1,2}(\.\d{1,3})?%$/, "must be a share below 100%, such as 1% or 0.5%")
+  .transform((value) => Number(value.slice(0, -1)) / 100);
 const positive = duration.refine((ms) => ms > 0, "must be longer than 0");
 /** Shorter checks would be a load of their own. */
 const checkTime = duration.refine((ms) => ms >= 10, "must be at least 10ms");
@@ -69,7 +74,19 @@ const objective = z.strictObject({
 });
 const objectivesSchema = z.strictObject({
   entry: objective.describe("When the holder of the clients' address is lost"),
-  app: objective.optional().describe("When an app host is lost; required where there is an app"),
+  app: objective
+    .extend({
+      errorRate: share
+        .optional()
+        .describe("Largest share of its requests that an upgraded host may fail; default 1%"),
+      responseTime: positive
+        .optional()
+        .describe(
+          "Longest mean response time of an upgraded host; default three times the one before, and 100ms",
+        ),
+    })
+    .optional()
+    .describe("When an app host is lost; required where there is an app"),
   database: z
     .strictObject({
       recoveryTime: positive.describe("Longest time without acknowledged writes when the primary is lost"),

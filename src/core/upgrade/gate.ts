@@ -19,10 +19,15 @@ export interface GateLimits {
 const LEAST_FAILURES = 3;
 const LEAST_REQUESTS = 50;
 
-/** Without an objective: a release that answers in three times the time, and notably slower, is another one. */
-export const usualLimits = (responseMsBefore: number | null): GateLimits => ({
-  errorRate: 0.01,
-  responseMs: responseMsBefore === null ? Number.POSITIVE_INFINITY : 3 * responseMsBefore + 100,
+/** Where the topology has no objective: notably slower than the release before is no success either. */
+export const limitsOf = (
+  objectives: { readonly errorRate?: number | undefined; readonly responseTime?: number | undefined },
+  responseMsBefore: number | null,
+): GateLimits => ({
+  errorRate: objectives.errorRate ?? 0.01,
+  responseMs:
+    objectives.responseTime ??
+    (responseMsBefore === null ? Number.POSITIVE_INFINITY : 3 * responseMsBefore + 100),
 });
 
 /** What came in between two looks, added up over the entry hosts; one that started again meanwhile counts from 0. */

@@ -2,7 +2,7 @@ import { assert, constantFrom, integer, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeAction, strategies } from "./actions.ts";
 import { downtimeMs } from "./downtime.ts";
-import { judgeTraffic, trafficBetween, usualLimits } from "./gate.ts";
+import { judgeTraffic, limitsOf, trafficBetween } from "./gate.ts";
 import { chooseStrategy, parseRelease } from "./package.ts";
 import {
   actionsOf,
@@ -158,7 +158,7 @@ describe("what a package says", () => {
 
 describe("the gate", () => {
   const traffic = (requests: number, failures = 0, responseMs = 10) => ({ requests, failures, responseMs });
-  const limits = usualLimits(10);
+  const limits = limitsOf({}, 10);
   const none = traffic(0);
 
   it("lets good traffic pass, and a host without any", () => {
@@ -175,7 +175,13 @@ describe("the gate", () => {
     expect(judgeTraffic(traffic(1000, 0, 200), traffic(1000), limits)).toBe(
       "it answers in 200 ms (allowed 130 ms)",
     );
-    expect(judgeTraffic(traffic(1000, 0, 200), traffic(1000), usualLimits(null))).toBeNull();
+    expect(judgeTraffic(traffic(1000, 0, 200), traffic(1000), limitsOf({}, null))).toBeNull();
+  });
+
+  it("takes the topology's objectives instead of its own limits", () => {
+    const strict = limitsOf({ errorRate: 0.001, responseTime: 50 }, 500);
+    expect(judgeTraffic(traffic(1000, 4), none, strict)).toMatch(/allowed 0.1 %/);
+    expect(judgeTraffic(traffic(1000, 0, 60), none, strict)).toBe("it answers in 60 ms (allowed 50 ms)");
   });
 
   it("does not blame the release for what fails everywhere", () => {
