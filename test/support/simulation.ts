@@ -27,14 +27,19 @@ export class Random {
     for (let round = 0; round < 12; round++) this.next();
   }
 
-  /** In [0, 1). */
-  next(): number {
+  /** 32 bits, as a signed integer. */
+  bits(): number {
     const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
     this.#counter = (this.#counter + 1) | 0;
     this.#a = this.#b ^ (this.#b >>> 9);
     this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + sum;
-    return (sum >>> 0) / 4294967296;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return sum;
+  }
+
+  /** In [0, 1). */
+  next(): number {
+    return (this.bits() >>> 0) / 4294967296;
   }
 
   /** An integer in [low, high]. */
@@ -73,6 +78,9 @@ const before = (one: Event, other: Event): boolean =>
       ? one.tie < other.tie
       : one.sequence < other.sequence;
 
+/** Makes signed integers compare as the unsigned ones of the same bits do. */
+const SIGN = 0x80000000;
+
 /** FNV-1a's offset basis and prime. */
 const DIGEST_START = 0x811c9dc5;
 const DIGEST_PRIME = 0x01000193;
@@ -93,7 +101,7 @@ export class Simulation {
   after(delay: number, act: () => void): void {
     const event: Event = {
       time: this.now + Math.max(0, Math.ceil(delay)),
-      tie: this.random.next(),
+      tie: this.random.bits() ^ SIGN,
       sequence: this.#sequence++,
       act,
     };

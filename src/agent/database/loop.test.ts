@@ -149,8 +149,14 @@ it(
     if (one === undefined || two === undefined || three === undefined) throw new Error("three were started");
     await until("all gates to be open", () => [one, two, three].every(isOpen));
     await until("all records", () => names.every((name) => store.records[name]?.state === "open"));
-    await until("the others to know", () => two.loop.state.peers["data1"]?.gate === "open");
-    await until("all to know", () => three.loop.state.peers["data1"]?.gate === "open");
+    await until(
+      "the others to know",
+      () => two.loop.state.peers.find(({ name }) => name === "data1")?.gate === "open",
+    );
+    await until(
+      "all to know",
+      () => three.loop.state.peers.find(({ name }) => name === "data1")?.gate === "open",
+    );
     await until("the primary to say so", () => one.loop.servesAsPrimary());
     await until("a replica to report", () => {
       const { mode, open, heard, dead } = leaseReport(two.loop.settings, two.loop.state, performance.now());

@@ -6,11 +6,10 @@ import type { Process } from "./process.ts";
 type Fault = (cluster: Cluster, host: Host) => () => void;
 
 const cut = (cluster: Cluster, pairs: readonly (readonly [string, string])[]): (() => void) => {
-  const { cuts } = cluster.network;
-  const added = pairs.map(([from, to]) => `${from}>${to}`).filter((pair) => !cuts.has(pair));
-  for (const pair of added) cuts.add(pair);
+  const { network } = cluster;
+  const added = pairs.filter(([from, to]) => network.cut(from, to));
   return () => {
-    for (const pair of added) cuts.delete(pair);
+    for (const [from, to] of added) network.mend(from, to);
   };
 };
 

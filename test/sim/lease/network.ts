@@ -12,8 +12,8 @@ const usual: Weather = { loss: 0.001, slow: 0.001 };
 export class Network {
   readonly #world: Simulation;
   readonly #hosts: ReadonlyMap<string, Host>;
-  /** `a>b`: what a sends does not reach b. */
-  readonly cuts = new Set<string>();
+  /** What a host sends does not reach these. */
+  readonly #cuts = new Map<string, Set<string>>();
   weather: Weather;
   readonly #usual: Weather;
 
@@ -22,6 +22,23 @@ export class Network {
     this.weather = this.#usual;
     this.#world = world;
     this.#hosts = hosts;
+    for (const name of hosts.keys()) this.#cuts.set(name, new Set());
+  }
+
+  /** @returns whether it was not cut before */
+  cut(from: string, to: string): boolean {
+    const cuts = this.#cuts.get(from);
+    if (cuts === undefined || cuts.has(to)) return false;
+    cuts.add(to);
+    return true;
+  }
+
+  mend(from: string, to: string): void {
+    this.#cuts.get(from)?.delete(to);
+  }
+
+  #isCut(from: Host, to: Host): boolean {
+    return this.#cuts.get(from.name)?.has(to.name) === true;
   }
 
   clearUp(): void {
@@ -38,7 +55,7 @@ export class Network {
     const { random } = this.#world;
     const copies = random.chance(0.002) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      if (!from.up || this.cuts.has(`${from.name}>${to.name}`) || random.chance(this.weather.loss)) continue;
+      if (!from.up || this.#isCut(from, to) || random.chance(this.weather.loss)) continue;
       this.#world.after(this.delay(), act);
     }
   }
@@ -49,8 +66,8 @@ export class Network {
     return (
       from.up &&
       to.up &&
-      !this.cuts.has(`${from.name}>${to.name}`) &&
-      !this.cuts.has(`${to.name}>${from.name}`) &&
+      !this.#isCut(from, to) &&
+      !this.#isCut(to, from) &&
       !from.blocks.has(to.name) &&
       !to.blocks.has(from.name)
     );

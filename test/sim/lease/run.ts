@@ -61,7 +61,11 @@ function runAll(first: number, seeds: number, hours: number, workers: number): v
     }
   };
   for (let index = 0; index < Math.min(workers, seeds); index++) {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { hours } });
+    const worker = new Worker(new URL(import.meta.url), {
+      workerData: { hours },
+      // What a step allocates is garbage at the next: the larger, the less of it is looked at.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
     worker.on("message", (history: Lived) => finished(worker, history));
     give(worker);
   }

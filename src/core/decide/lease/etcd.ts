@@ -1,15 +1,15 @@
 /** What is read from and written to etcd: this host's gate record, the fence of a dead leader, its lease's end. */
 import { admit, disprovesLead, gateLost, keyLives, removeGate } from "./gate.ts";
-import type { EtcdView, GateRecord, LeaseEvent } from "./types.ts";
+import type { Viewed } from "./rules.ts";
+import type { GateRecord, LeaseEvent } from "./types.ts";
 import {
-  change,
+  findPeer,
   handsOver,
   isDataHost,
   leaseUntil,
   log,
   nextId,
   majority,
-  peerOf,
   rightUntil,
   supporters,
   surelyClosed,
@@ -22,20 +22,18 @@ const pressingHeartbeats = 2;
 export function readEnded(turn: Turn, event: Extract<LeaseEvent, { readonly kind: "read" }>): void {
   const { reading } = turn.state;
   if (reading?.id !== event.id || !reading.running) return;
-  change(turn, { reading: { ...reading, running: false } });
+  turn.state.reading = { ...reading, running: false };
   if (event.view === null) return;
   const { settings, now } = turn;
   const { leader } = event.view;
   const before = turn.state.view;
   const same = before !== null && before.etcd.leader?.lease === leader?.lease;
-  change(turn, {
-    view: {
-      begunAt: event.begunAt,
-      endedAt: now,
-      leaderSince: same ? before.leaderSince : now,
-      etcd: event.view,
-    },
-  });
+  turn.state.view = {
+    begunAt: event.begunAt,
+    endedAt: now,
+    leaderSince: same ? before.leaderSince : now,
+    etcd: event.view,
+  };
   if (leader?.host === settings.self) {
     keyLives(turn, event.begunAt, event.begunAt + leader.ttlMs - settings.marginMs);
     // Fenced while a clock stood still.
@@ -49,15 +47,15 @@ export function writeEnded(turn: Turn, id: number, revision: string | null): voi
   const { settings, state, now } = turn;
   const { writing, view } = state;
   if (writing === null || writing.id !== id) return;
-  change(turn, { writing: null });
+  turn.state.writing = null;
   if (revision === null || view === null) {
     // Refused, or nobody knows: look again.
-    change(turn, { view: null });
+    turn.state.view = null;
     return;
   }
   const { host, record } = writing;
   const records = { ...view.etcd.records, [host]: { ...record, revision } };
-  change(turn, { view: { ...view, etcd: { ...view.etcd, records } } });
+  turn.state.view = { ...view, etcd: { ...view.etcd, records } };
   if (record.state === "fenced") log(turn, "fenced", host);
   if (host !== settings.self) return;
   if (record.state === "unarmed") return removeGate(turn);
@@ -70,7 +68,10 @@ export function writeEnded(turn: Turn, id: number, revision: string | null): voi
 export function keepRecords(turn: Turn): void {
   const { settings, now } = turn;
   const { writing } = turn.state;
-  if (writing !== null && now >= writing.at + settings.requestMs) change(turn, { writing: null, view: null });
+  if (writing !== null && now >= writing.at + settings.requestMs) {
+    turn.state.writing = null;
+    turn.state.view = null;
+  }
   revoke(turn);
   if (turn.state.writing === null) fenceLeader(turn);
   if (turn.state.writing === null && isDataHost(settings)) keepOwnRecord(turn);
@@ -80,7 +81,7 @@ export function keepRecords(turn: Turn): void {
 function write(turn: Turn, host: string, record: GateRecord, leaderLease: string | null): void {
   const revision = turn.state.view?.etcd.records[host]?.revision ?? "0";
   const id = nextId(turn);
-  change(turn, { writing: { id, at: turn.now, host, record } });
+  turn.state.writing = { id, at: turn.now, host, record };
   turn.actions.push({ kind: "write-record", id, host, record, revision, leaderLease });
 }
 
@@ -91,29 +92,26 @@ function revoke(turn: Turn): void {
   const lease = rules.revocable(state.view.etcd);
   if (lease === null) return;
   if (state.revoked?.lease === lease && now < state.revoked.at + settings.requestMs) return;
-  change(turn, { revoked: { lease, at: now } });
+  turn.state.revoked = { lease, at: now };
   turn.actions.push({ kind: "revoke", lease });
   log(turn, "revoked", state.view.etcd.leader?.host ?? settings.self);
 }
 
 function fenceLeader(turn: Turn): void {
-  const { settings, rules, state, now } = turn;
-  const leader = fencible(turn);
-  if (leader === null || state.view === null) return;
-  const may =
-    leader.host === settings.self
-      ? handsOver(turn) && surelyClosed(turn)
-      : rules.mayFence(settings, state.view, leader.host, peerOf(state, leader.host), now);
-  if (may) write(turn, leader.host, { state: "fenced", lease: leader.lease }, leader.lease);
+  const { view } = turn.state;
+  const leader = view?.etcd.leader ?? null;
+  if (view === null || leader === null || !mayFence(turn, view, leader.host)) return;
+  // Only one that has a gate, and once.
+  const record = view.etcd.records[leader.host];
+  if (record === undefined || record.state === "unarmed" || turn.rules.revocable(view.etcd) !== null) return;
+  write(turn, leader.host, { state: "fenced", lease: leader.lease }, leader.lease);
 }
 
-/** The leader, if it has a gate and is not fenced yet. */
-function fencible({ settings, rules, state: { view } }: Turn): EtcdView["leader"] {
-  const leader = view?.etcd.leader ?? null;
-  if (leader === null || view === null || !settings.members.includes(leader.host)) return null;
-  const record = view.etcd.records[leader.host];
-  if (record === undefined || record.state === "unarmed" || rules.revocable(view.etcd) !== null) return null;
-  return leader;
+function mayFence(turn: Turn, view: Viewed, leader: string): boolean {
+  const { settings, rules, state, now } = turn;
+  if (leader === settings.self) return handsOver(turn) && surelyClosed(turn);
+  const peer = findPeer(state, leader);
+  return peer !== undefined && rules.mayFence(settings, view, leader, peer, now);
 }
 
 function keepOwnRecord(turn: Turn): void {
@@ -142,7 +140,7 @@ function goesPlain(turn: Turn): boolean {
   const { gate, lonelySince, leavingSince } = state;
   const leaving =
     leavingSince !== null ||
-    (turn.others.some((name) => peerOf(state, name).gate === "leaving") && supporters(turn) < majority(turn));
+    (state.peers.some((peer) => peer.gate === "leaving") && supporters(turn) < majority(turn));
   const abandoned = lonelySince !== null && now >= lonelySince + settings.releaseMs;
   const neverCounted = !gate.admitted && state.view?.etcd.records[settings.self]?.state === "unarmed";
   if (!leaving && !abandoned && !neverCounted) return false;
@@ -153,10 +151,13 @@ function readWhenDue(turn: Turn): void {
   const { settings, state, now } = turn;
   const { reading, writing } = state;
   if (writing !== null) return;
-  const pause = presses(turn) ? pressingHeartbeats * settings.heartbeatMs : settings.readMs;
-  if (reading !== null && now < reading.at + (reading.running ? settings.requestMs : pause)) return;
+  if (reading !== null) {
+    const { at, running } = reading;
+    if (now < at + (running ? settings.requestMs : pressingHeartbeats * settings.heartbeatMs)) return;
+    if (!running && now < at + settings.readMs && !presses(turn)) return;
+  }
   const id = nextId(turn);
-  change(turn, { reading: { id, at: now, running: true } });
+  turn.state.reading = { id, at: now, running: true };
   turn.actions.push({ kind: "read", id });
 }
 
@@ -166,7 +167,7 @@ function presses(turn: Turn): boolean {
   if (view === null || rules.revocable(view.etcd) !== null) return true;
   if (isDataHost(settings) && gate.armed && !gate.admitted && leaseUntil(turn) > turn.now) return true;
   const leader = view.etcd.leader?.host;
-  if (leader === undefined || leader === settings.self || !settings.members.includes(leader)) return false;
-  const peer = peerOf(state, leader);
+  const peer = leader === undefined ? undefined : findPeer(state, leader);
+  if (peer === undefined) return false;
   return peer.deadBy !== null || peer.gate === "failed" || peer.round !== null;
 }

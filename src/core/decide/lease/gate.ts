@@ -1,7 +1,6 @@
 /** This host's own gate: when it is lost, kept open, loaded and removed. */
 import type { LeaseEvent } from "./types.ts";
 import {
-  change,
   handsOver,
   isDataHost,
   leaseUntil,
@@ -24,7 +23,7 @@ export function settle(turn: Turn): void {
   const { gate } = turn.state;
   if (gate.admitted && rightUntil(turn) <= now) gateLost(turn);
   // A record written before may have been fenced meanwhile.
-  if (leaseUntil(turn) <= now) change(turn, { gate: { ...turn.state.gate, fencedAt: now } });
+  if (leaseUntil(turn) <= now) turn.state.gate = { ...turn.state.gate, fencedAt: now };
 }
 
 export function gateLost(turn: Turn): void {
@@ -33,17 +32,17 @@ export function gateLost(turn: Turn): void {
     log(turn, "gate-closed", turn.settings.self);
     act(turn, "closed");
   }
-  change(turn, { gate: { ...turn.state.gate, admitted: false, fencedAt: turn.now } });
+  turn.state.gate = { ...turn.state.gate, admitted: false, fencedAt: turn.now };
 }
 
 export function admit(turn: Turn): void {
   log(turn, "gate-open", turn.settings.self);
-  change(turn, { gate: { ...turn.state.gate, admitted: true } });
+  turn.state.gate = { ...turn.state.gate, admitted: true };
 }
 
 /** Patroni goes on by itself here; only after the record says so, for then nobody fences this host. */
 export function removeGate(turn: Turn): void {
-  change(turn, { gate: { ...turn.state.gate, admitted: false } });
+  turn.state.gate = { ...turn.state.gate, admitted: false };
   act(turn, "absent");
 }
 
@@ -58,7 +57,7 @@ function act(turn: Turn, gate: "open" | "closed" | "absent"): void {
   } else {
     turn.actions.push({ kind: "gate", id, gate });
   }
-  change(turn, { gate: { ...state.gate, armed: true, openUntil, pending: { id, gate, at: now } } });
+  turn.state.gate = { ...state.gate, armed: true, openUntil, pending: { id, gate, at: now } };
 }
 
 export function gateDone(turn: Turn, id: number): void {
@@ -66,14 +65,12 @@ export function gateDone(turn: Turn, id: number): void {
   if (gate.pending?.id !== id) return;
   const done = gate.pending.gate;
   if (done === "absent") log(turn, "unarmed", turn.settings.self);
-  change(turn, {
-    gate: {
-      ...gate,
-      pending: null,
-      armed: done !== "absent",
-      openUntil: done === "open" ? gate.openUntil : null,
-    },
-  });
+  turn.state.gate = {
+    ...gate,
+    pending: null,
+    armed: done !== "absent",
+    openUntil: done === "open" ? gate.openUntil : null,
+  };
 }
 
 type PostgresEvent = Extract<LeaseEvent, { readonly kind: "postgres" }>;
@@ -83,7 +80,7 @@ export function postgresEvent(turn: Turn, event: PostgresEvent): void {
   const { postgres } = state;
   if (event.begunAt < postgres.begunAt) return;
   const failedBefore = handsOver(turn);
-  change(turn, { postgres: { ...postgres, ...observed(event, postgres.silent) } });
+  turn.state.postgres = { ...postgres, ...observed(event, postgres.silent) };
   if (event.status === "replica" && event.upstream !== null) {
     // Whoever is promoted after this has a key with a whole ttl before it.
     provesLead(turn, event.begunAt, event.begunAt + settings.ttlMs - settings.marginMs);
@@ -110,7 +107,7 @@ export function failsafe(turn: Turn, begunAt: number): void {
 export function provesLead(turn: Turn, begunAt: number, until: number): void {
   const { lead } = turn.state;
   if (begunAt <= lead.lostAt) return;
-  change(turn, { lead: { ...lead, at: Math.max(lead.at, begunAt), until: Math.max(lead.until, until) } });
+  turn.state.lead = { ...lead, at: Math.max(lead.at, begunAt), until: Math.max(lead.until, until) };
 }
 
 /**
@@ -120,14 +117,14 @@ export function provesLead(turn: Turn, begunAt: number, until: number): void {
 export function keyLives(turn: Turn, begunAt: number, until: number): void {
   const { lead } = turn.state;
   if (begunAt < lead.at) provesLead(turn, begunAt, until);
-  else change(turn, { lead: { ...lead, at: begunAt, until } });
+  else turn.state.lead = { ...lead, at: begunAt, until };
 }
 
 /** A primary that does not lead: whatever proved that it does must be newer than this. */
 export function disprovesLead(turn: Turn, begunAt: number): void {
   const { lead } = turn.state;
   if (begunAt < lead.at) return;
-  change(turn, { lead: { until: -Infinity, at: begunAt, lostAt: begunAt } });
+  turn.state.lead = { until: -Infinity, at: begunAt, lostAt: begunAt };
   if (turn.state.gate.admitted) gateLost(turn);
 }
 
@@ -158,7 +155,7 @@ export function keepGate(turn: Turn): void {
       supporters(turn) >= majority(turn) &&
       rightUntil(turn) > now + settings.leaseMs / 4
     ) {
-      change(turn, { gate: { ...gate, admitted: true } });
+      turn.state.gate = { ...gate, admitted: true };
       log(turn, "armed", settings.self);
       act(turn, "open");
     }

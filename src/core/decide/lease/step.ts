@@ -6,10 +6,10 @@ import { keepRecords, readEnded, writeEnded } from "./etcd.ts";
 import { failsafe, gateDone, keepGate, postgresEvent, settle } from "./gate.ts";
 import { keepContact, receive } from "./peers.ts";
 import { rules as safeRules, type Rules } from "./rules.ts";
-import { change, heardPeers, majority, peerOf, supporters, type Turn } from "./turn.ts";
+import { heardPeers, majority, supporters, type Turn } from "./turn.ts";
 import type { LeaseEvent, LeaseSettings, LeaseState, LeaseStep, Peer } from "./types.ts";
 
-const unknownPeer: Peer = {
+const unknownPeer: Omit<Peer, "name"> = {
   heardAt: null,
   incarnation: null,
   sequence: -1,
@@ -42,9 +42,9 @@ export function startLease(
     sequence: 0,
     sentAt: null,
     sent: [],
-    peers: Object.fromEntries(
-      settings.members.filter((name) => name !== settings.self).map((name) => [name, unknownPeer]),
-    ),
+    peers: settings.members
+      .filter((name) => name !== settings.self)
+      .map((name) => ({ name, ...unknownPeer })),
     leaseStart: -Infinity,
     gate: {
       armed,
@@ -74,7 +74,7 @@ export function step(
   now: number,
   rules: Rules = safeRules,
 ): LeaseStep {
-  const turn: Turn = { settings, rules, now, actions: [], others: Object.keys(state.peers), state };
+  const turn: Turn = { settings, rules, now, actions: [], state: { ...state } };
   settle(turn);
   perceive(turn, event);
   keepRecords(turn);
@@ -101,7 +101,7 @@ function perceive(turn: Turn, event: LeaseEvent): void {
     case "gate-done":
       return gateDone(turn, event.id);
     case "leave":
-      if (turn.state.leavingSince === null) change(turn, { leavingSince: turn.now });
+      turn.state.leavingSince ??= turn.now;
   }
 }
 
@@ -110,10 +110,9 @@ function keepLeaving(turn: Turn): void {
   const { settings, now } = turn;
   const { leavingSince, gate } = turn.state;
   if (leavingSince === null) return;
-  if (!gate.armed && !turn.state.left) change(turn, { left: true });
+  if (!gate.armed && !turn.state.left) turn.state.left = true;
   const needed = heardPeers(turn).some(
-    (name) =>
-      settings.dataHosts.includes(name) && !["unarmed", "leaving"].includes(peerOf(turn.state, name).gate),
+    (peer) => settings.dataHosts.includes(peer.name) && !["unarmed", "leaving"].includes(peer.gate),
   );
   const staying = supporters(turn) - 1;
   const spared = !needed || staying >= majority(turn);

@@ -7,30 +7,29 @@ export interface Turn {
   readonly rules: Rules;
   readonly now: number;
   readonly actions: LeaseAction[];
-  /** Every member but this host. */
-  readonly others: readonly string[];
-  state: LeaseState;
+  /** A copy of the state before, changed field by field; what its fields hold is replaced, never changed. */
+  readonly state: Draft;
 }
 
-export function change(turn: Turn, edit: Partial<LeaseState>): void {
-  turn.state = { ...turn.state, ...edit };
+export type Draft = { -readonly [Name in keyof LeaseState]: LeaseState[Name] };
+
+export function setPeer({ state }: Turn, peer: Peer): void {
+  state.peers = state.peers.map((known) => (known.name === peer.name ? peer : known));
 }
 
-export function changePeer(turn: Turn, name: string, edit: Partial<Peer>): void {
-  const { peers } = turn.state;
-  change(turn, { peers: { ...peers, [name]: { ...peerOf(turn.state, name), ...edit } } });
+/** Asked many times in every step: nothing is allocated for it. */
+export function findPeer({ peers }: LeaseState, name: string): Peer | undefined {
+  for (const peer of peers) if (peer.name === name) return peer;
+  return undefined;
 }
 
 export function peerOf(state: LeaseState, name: string): Peer {
-  const peer = state.peers[name];
+  const peer = findPeer(state, name);
   if (peer === undefined) throw new Error(`${name} is no member`);
   return peer;
 }
 
-export function nextId(turn: Turn): number {
-  change(turn, { nextId: turn.state.nextId + 1 });
-  return turn.state.nextId;
-}
+export const nextId = ({ state }: Turn): number => ++state.nextId;
 
 export function log(turn: Turn, what: LogEntry, host: string): void {
   turn.actions.push({ kind: "log", what, host });
@@ -72,13 +71,9 @@ export function report(turn: Turn): GateReport {
 export const majority = (turn: Turn): number =>
   turn.rules.majority(turn.settings.members.length, () => heardPeers(turn).length + 1);
 
-export function heardPeers({ settings, others, state, now }: Turn): readonly string[] {
-  return others.filter((name) => {
-    const { heardAt } = peerOf(state, name);
-    return heardAt !== null && now < heardAt + settings.grantMs;
-  });
-}
+export const heardPeers = ({ settings, state, now }: Turn): readonly Peer[] =>
+  state.peers.filter(({ heardAt }) => heardAt !== null && now < heardAt + settings.grantMs);
 
 /** Agents that can be heard and mean to stay, this one included. */
 export const supporters = (turn: Turn): number =>
-  heardPeers(turn).filter((name) => peerOf(turn.state, name).gate !== "leaving").length + 1;
+  heardPeers(turn).filter(({ gate }) => gate !== "leaving").length + 1;

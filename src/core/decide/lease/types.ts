@@ -187,6 +187,7 @@ export type LogEntry =
 
 /** What one host knows of another. Null: never. */
 export interface Peer {
+  readonly name: string;
   readonly heardAt: number | null;
   /** Incarnation and sequence of the newest heartbeat: older ones are ignored. */
   readonly incarnation: string | null;
@@ -238,7 +239,8 @@ export interface LeaseState {
   readonly sentAt: number | null;
   /** Our heartbeats that may still be acknowledged: sequence → send time. */
   readonly sent: readonly { readonly sequence: number; readonly at: number }[];
-  readonly peers: Readonly<Record<string, Peer>>;
+  /** Every member but this host. */
+  readonly peers: readonly Peer[];
   /** Send time of the newest heartbeats that a majority, this host included, granted. */
   readonly leaseStart: number;
   readonly gate: GateState;

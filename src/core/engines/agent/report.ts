@@ -18,16 +18,14 @@ export type LeaseReport = z.output<typeof leaseReportSchema>;
 export function leaseReport(settings: LeaseSettings, state: LeaseState, now: number): LeaseReport {
   const { gate, peers, postgres } = state;
   const open = gate.admitted && gate.openUntil !== null && now < gate.openUntil;
-  const heard = Object.entries(peers).filter(
-    ([, { heardAt }]) => heardAt !== null && now < heardAt + settings.grantMs,
-  );
-  const dead = Object.entries(peers).filter(([, { deadBy }]) => deadBy !== null);
+  const heard = peers.filter(({ heardAt }) => heardAt !== null && now < heardAt + settings.grantMs);
+  const dead = peers.filter(({ deadBy }) => deadBy !== null);
   const data = settings.dataHosts.includes(settings.self);
   return {
     mode: data ? (gate.armed ? "armed" : "plain") : "witness",
     open: data && (open || !gate.armed),
     postgres: data ? postgres.status : "none",
-    heard: [settings.self, ...heard.map(([name]) => name)].sort(),
-    dead: dead.map(([name]) => name).sort(),
+    heard: [settings.self, ...heard.map(({ name }) => name)].sort(),
+    dead: dead.map(({ name }) => name).sort(),
   };
 }
