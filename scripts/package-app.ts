@@ -19,14 +19,16 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
-const source = join(root, "examples/access-manager");
+const example = join(root, "examples/access-manager");
 
 /**
  * @param output the archive's path; by default dist/access-manager-<version>.tar.gz.
+ * @param source the app's sources: another release in tests.
  * @throws when bundling or tar fails; the archive is then left as it was.
  */
 export async function packageApp(
   output?: string,
+  source = example,
 ): Promise<{ readonly path: string; readonly sha256: string }> {
   const version = readFileSync(join(source, "VERSION"), "utf8").trim();
   const name = `access-manager-${version}`;
@@ -35,10 +37,10 @@ export async function packageApp(
   const work = mkdtempSync(`${path}.`);
   try {
     const top = join(work, name);
-    for (const item of ["VERSION", "scripts", "systemd", "ui"]) {
+    for (const item of ["VERSION", "release.json", "scripts", "systemd", "ui"]) {
       cpSync(join(source, item), join(top, item), { recursive: true });
     }
-    await bundle(version, join(top, "app.cjs"));
+    await bundle(source, version, join(top, "app.cjs"));
     const archive = gzipSync(tar(work, name), { level: 9 });
     writeFileSync(join(work, "archive"), archive, { flush: true });
     chmodSync(join(work, "archive"), 0o644);
@@ -49,10 +51,11 @@ export async function packageApp(
   }
 }
 
-async function bundle(version: string, outfile: string): Promise<void> {
+async function bundle(source: string, version: string, outfile: string): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: ["examples/access-manager/src/main.ts"],
+    entryPoints: [join(source, "src/main.ts")],
+    nodePaths: [join(root, "node_modules")],
     outfile,
     bundle: true,
     platform: "node",

@@ -14,6 +14,7 @@ import { run as render, usage as renderUsage } from "./render.ts";
 import { run as status, usage as statusUsage } from "./status.ts";
 import { run as switchover, usage as switchoverUsage } from "./switchover.ts";
 import { run as up, usage as upUsage } from "./up.ts";
+import { run as upgrade, usage as upgradeUsage } from "./upgrade.ts";
 
 interface Entry {
   readonly run: Command;
@@ -61,6 +62,13 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
         usage: switchoverUsage,
         summary: "move the clients' address to the host that stands by, gracefully",
       },
+    },
+  ],
+  [
+    "upgrade",
+    {
+      run: upgrade,
+      help: { usage: upgradeUsage, summary: "take the app to another release; back by itself when it fails" },
     },
   ],
   [

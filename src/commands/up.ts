@@ -10,6 +10,7 @@ import { converge } from "../run/converge.ts";
 import { takeLock } from "../run/lock.ts";
 import { openProvider, type Provider } from "../run/provider.ts";
 import { loadState, stateDirectory, type TopologyState } from "../run/state.ts";
+import { refuseDuringUpgrade } from "../run/upgrade/record.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { loadTopology, refuseErrors, type LoadedTopology } from "./load.ts";
@@ -52,6 +53,7 @@ export async function bringUp(loaded: LoadedTopology, io: CommandIo): Promise<Ru
   const directory = stateDirectory(io.home, topology.name);
   const lock = await takeLock(directory, "up");
   try {
+    await refuseDuringUpgrade(directory);
     await writeFileAtomic(join(directory, "topology.json"), `${JSON.stringify({ file: loaded.file })}\n`);
     const state = await loadState(topology, loaded.file, io.root, io.home);
     await makeMachines(loaded, io);

@@ -41,12 +41,14 @@ describe("the pool at run time", () => {
 });
 
 it("counts as a failure what a server answered badly, and what another had to answer for it", async () => {
-  const stat = `# pxname,svname,wretr,req_tot,hrsp_5xx,eresp,rtime,type
-app,app1,3,1000,4,1,17,2
-app,BACKEND,3,1000,4,1,17,1
+  const stat = `# pxname,svname,wretr,wredis,req_tot,hrsp_5xx,eresp,rtime,type
+app,app1,3,5,1000,4,1,17,2
+app,app2,2,0,900,0,0,16,2
+app,BACKEND,5,5,1900,4,1,17,1
 `;
   const { host } = entryHost(() => ({ stdout: stat }));
   expect(await observeTraffic(host)).toEqual([
-    { backend: "app", server: "app1", requests: 1000, failures: 8, responseMs: 17 },
+    { backend: "app", server: "app1", requests: 1005, failures: 10, responseMs: 17 },
+    { backend: "app", server: "app2", requests: 902, failures: 2, responseMs: 16 },
   ]);
 });

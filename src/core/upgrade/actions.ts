@@ -30,10 +30,12 @@ export type Action =
   /** The topology file names the new package from now on. */
   | { readonly kind: "adopt" };
 
+const onEach = (kinds: readonly HostAction[], hosts: readonly string[]): Action[] =>
+  hosts.flatMap((host) => kinds.map((kind) => ({ kind, host })));
+
 /** What is done to take `hosts` to the new release. */
 export function forwardActions(strategy: Strategy, hosts: readonly string[]): Action[] {
-  const each = (...kinds: HostAction[]): Action[] =>
-    hosts.flatMap((host) => kinds.map((kind) => ({ kind, host })));
+  const each = (...kinds: HostAction[]): Action[] => onEach(kinds, hosts);
   const change: Action[] =
     strategy === "rolling"
       ? each("drain", "install", "verify", "admit", "watch")
@@ -49,15 +51,13 @@ export function backActions(begun: readonly Action[]): Action[] {
   const stop = begun.find((action) => action.kind === "stop");
   const hostsOf = (kind: HostAction): string[] =>
     begun.flatMap((action) => (action.kind === kind ? [action.host] : []));
-  const back = (kinds: readonly HostAction[], hosts: readonly string[]): Action[] =>
-    hosts.flatMap((host) => kinds.map((kind) => ({ kind, host })));
-  if (stop !== undefined) return [stop, ...back(["install", "verify", "admit"], stop.hosts.toReversed())];
+  if (stop !== undefined) return [stop, ...onEach(["install", "verify", "admit"], stop.hosts.toReversed())];
   const installed = hostsOf("install");
   const onlyIn = (kind: HostAction): string[] => hostsOf(kind).filter((host) => !installed.includes(host));
   return [
-    ...back(["admit"], onlyIn("drain")),
-    ...back(["drain", "install", "verify", "admit"], installed.toReversed()),
-    ...back(["unstage"], onlyIn("stage")),
+    ...onEach(["admit"], onlyIn("drain")),
+    ...onEach(["drain", "install", "verify", "admit"], installed.toReversed()),
+    ...onEach(["unstage"], onlyIn("stage")),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Where an upgrade is, as it is kept on disk: enough to go on, or back, after it was cut anywhere. Pure. */
 import { z } from "zod";
+import type { Probe } from "./downtime.ts";
 import { type Action, backActions, forwardActions, strategies } from "./actions.ts";
 
 const releaseAt = z.strictObject({
@@ -28,6 +29,8 @@ export const recordSchema = z.strictObject({
   startedAt: z.number(),
   /** When the service was stopped everywhere; null: it was not. */
   stoppedAt: z.number().nullable(),
+  /** When the first host was known to serve again. */
+  servedAt: z.number().nullable(),
   /** Mean response time of the pool before anything was changed, ms; null: there was no traffic. */
   responseMs: z.number().nullable(),
   /** Sessions that did not end while their host was drained, and were cut. */
@@ -37,7 +40,7 @@ export type UpgradeRecord = z.output<typeof recordSchema>;
 export type ReleaseAt = UpgradeRecord["from"];
 
 /** What only doing it tells. */
-export type Learned = Partial<Pick<UpgradeRecord, "stoppedAt" | "cut">>;
+export type Learned = Partial<Pick<UpgradeRecord, "stoppedAt" | "servedAt" | "cut">>;
 
 export function beginUpgrade(
   given: Pick<
@@ -53,6 +56,7 @@ export function beginUpgrade(
     position: 0,
     why: null,
     stoppedAt: null,
+    servedAt: null,
     cut: 0,
   };
 }
@@ -82,6 +86,16 @@ export function canTurnBack(record: UpgradeRecord): boolean {
   if (!record.reversible || record.direction === "back") return false;
   const adopt = forwardActions(record.strategy, record.hosts).findIndex(({ kind }) => kind === "adopt");
   return record.position < adopt;
+}
+
+/** What a command that was killed had seen, as probes: told rather too long than too short. */
+export function knownDowntime({ stoppedAt, servedAt }: UpgradeRecord): Probe[] {
+  if (stoppedAt === null) return [];
+  return [
+    { at: stoppedAt, served: true },
+    { at: stoppedAt, served: false },
+    ...(servedAt === null ? [] : [{ at: servedAt, served: true }]),
+  ];
 }
 
 /** The release that `install` puts in place. */
