@@ -23,6 +23,13 @@ export interface GeneratorLaunch {
 /** A request without an answer for this long counts against a clean load; slower answers are normal under stress. */
 const STUCK_MS = 1000;
 
+export interface CleanWait {
+  readonly deadlineMs: number;
+  /** In the load's own time: what was good from then on counts, too. Default: from now on. */
+  readonly since?: number;
+  readonly signal?: AbortSignal;
+}
+
 export class LoadProcess {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exited: Promise<number | null>;
@@ -109,8 +116,10 @@ export class LoadProcess {
    * @returns null, or what clients still saw at the deadline
    * @throws HoldfastError when the generator is gone
    */
-  waitUntilClean(forMs: number, deadlineMs: number, signal?: AbortSignal): Promise<string | null> {
-    const since = performance.now(); // what was good before says nothing
+  waitUntilClean(forMs: number, wait: CleanWait): Promise<string | null> {
+    const { deadlineMs, signal } = wait;
+    const start = performance.now();
+    const since = wait.since === undefined ? start : start - this.now() + wait.since;
     const gone = (): LoadProcess | null => {
       if (this.#hasExited) return this;
       return this.#observer !== null && this.#observer.#hasExited ? this.#observer : null;

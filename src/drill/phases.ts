@@ -65,7 +65,7 @@ export interface PhaseTools {
 export async function runFault(fault: Fault, baseline: number, tools: PhaseTools): Promise<Marks> {
   const { context, load, progress, signal, timings } = tools;
   progress.update("baseline: is everything healthy?");
-  await requireHealthy(fault, baseline === 0, tools);
+  await requireHealthy(fault, baseline, tools);
   const brokenPromise = await tools.brokenPromise();
   const attack = await fault.prepare(context).catch((error: unknown) => {
     if (error instanceof HoldfastError) throw new DrillAborted(`${fault.name}: no target: ${error.message}`);
@@ -83,7 +83,9 @@ export async function runFault(fault: Fault, baseline: number, tools: PhaseTools
   const recovered = load.now();
   progress.update("verify: are clients served?");
   const { clean, deadline } = timings.verify;
-  const notServed = await unlessInterrupted(signal, () => load.waitUntilClean(clean, deadline, signal));
+  // While the engines were asked whether they are healthy, clients were watched already.
+  const limit = { deadlineMs: deadline, since: heal, signal };
+  const notServed = await unlessInterrupted(signal, () => load.waitUntilClean(clean, limit));
   return {
     fault: fault.name,
     title: fault.title,
@@ -128,14 +130,18 @@ const takenOver = (found: readonly string[], { healing }: Attack): string =>
 const broughtBack = (found: readonly string[], { healing }: Attack): string =>
   [healing === null ? "nobody in time" : `healing: ${healing}`, ...found].join("; ");
 
-/** @param first nobody has asked the engines yet; else the fault before ended with their word, seconds ago */
-async function requireHealthy(fault: Fault, first: boolean, tools: PhaseTools): Promise<void> {
+/** @param baseline 0: nobody has asked the engines yet; else the fault before ended then, with their word */
+async function requireHealthy(fault: Fault, baseline: number, tools: PhaseTools): Promise<void> {
   const { health, load, signal, timings } = tools;
-  const { clean, between, deadline } = timings.baseline;
-  const limits = { deadlineMs: deadline, intervalMs: HEALTH_INTERVAL_MS, signal };
+  const first = baseline === 0;
+  const { clean, between, deadline: deadlineMs } = timings.baseline;
+  const limits = { deadlineMs, intervalMs: HEALTH_INTERVAL_MS, signal };
   const missing =
     (first ? await waitFor(health, limits) : null) ??
-    (await load.waitUntilClean(first ? clean : between, deadline, signal));
+    (await load.waitUntilClean(
+      first ? clean : between,
+      first ? { deadlineMs, signal } : { deadlineMs, since: baseline, signal },
+    ));
   if (missing === null) return;
   throw new DrillAborted(
     `the service is not healthy before ${fault.name}: ${missing}; nothing was broken by this fault`,
@@ -184,7 +190,7 @@ async function hold(fault: Fault, { load, signal, timings }: PhaseTools): Promis
     await sleep(held, undefined, { signal });
     if (fault.total === true) return false;
     const { clean, deadline } = timings.degraded;
-    return (await load.waitUntilClean(clean, deadline, signal)) === null;
+    return (await load.waitUntilClean(clean, { deadlineMs: deadline, signal })) === null;
   } catch (error) {
     if (signal.aborted) return false;
     throw error;
