@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { randomInt } from "node:crypto";
 import { text } from "node:stream/consumers";
+import { isService } from "../core/topology/schema.ts";
 import { conclude, type DrillConclusion, formatSummary } from "../core/drill/summary.ts";
 import { CLIENTS, HEALED } from "../drill/deadman.ts";
 import { faults as allFaults, findFault } from "../drill/faults/registry.ts";
@@ -14,6 +15,8 @@ import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { renewEntryCertificate } from "../run/renew.ts";
 import { takeLock } from "../run/lock.ts";
 import { openProvider, type Provider } from "../run/provider.ts";
+import type { UpgradeResult } from "../run/upgrade/operate.ts";
+import { carryOut, prepareUpgrade, type UpgradeSite } from "../run/upgrade/prepare.ts";
 import { loadState, type TopologyState } from "../run/state.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
@@ -21,7 +24,7 @@ import { report } from "./drill-report.ts";
 import { loadTopology, type LoadedTopology } from "./load.ts";
 
 export const usage =
-  "holdfast drill FAULT... | --all | analyze FOLDER | report FOLDER [OTHER] [--topology FILE|BLUEPRINT] [--repeat N] [--seed N] [--rate N] [--for SECONDS] [--dry-run] [--json]";
+  "holdfast drill FAULT... | --all | analyze FOLDER | report FOLDER [OTHER] [--topology FILE|BLUEPRINT] [--repeat N] [--seed N] [--rate N] [--for SECONDS] [--package FILE] [--dry-run] [--json]";
 
 const MAX_FAULTS = 50;
 
@@ -34,6 +37,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     seed: { type: "string" },
     rate: { type: "string" },
     for: { type: "string" },
+    package: { type: "string" },
     "dry-run": { type: "boolean" },
     undo: { type: "string" }, // the dead man's helper; not for people
   } as const;
@@ -55,7 +59,8 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     const provider = await openProvider(loaded.topology, io.home, io.reporter);
     if (seed !== null) io.reporter.info(`order of the faults: --seed ${seed}`);
     const timings = timingsOf(seconds);
-    const drill = drillOptions({ loaded, state, provider, faults, rate, repeat, seed, timings }, io);
+    const target = { loaded, state, provider, faults, rate, repeat, seed, timings };
+    const drill = drillOptions({ ...target, upgradeTo: values.package }, io);
     return printSummary(await runDrill(drill), io);
   } finally {
     await lock.release();
@@ -73,11 +78,13 @@ export interface DrillTarget {
   readonly repeat?: number;
   readonly seed?: number | null;
   readonly timings?: Timings;
+  /** For `app-upgrade`: the package, relative to the operator's folder. */
+  readonly upgradeTo?: string | undefined;
 }
 
 /** Options of `runDrill` for a topology that is up, with this program as load generator and helper. */
 export function drillOptions(
-  { loaded, state, provider, faults, rate, ...series }: DrillTarget,
+  { loaded, state, provider, faults, rate, upgradeTo, ...series }: DrillTarget,
   io: CommandIo,
 ): DrillOptions {
   const { topology, file } = loaded;
@@ -98,8 +105,21 @@ export function drillOptions(
     generatorArgv: [...self, "loadgen"],
     undoArgv: (targets) => self.concat("drill", "--topology", file, "--undo", targets.join(",")),
     renewEntryCertificate: () => renewEntryCertificate({ ...io, ...provider, topology, file }),
+    upgrade:
+      upgradeTo === undefined || !isService(topology)
+        ? null
+        : () => rollingUpgrade({ ...io, ...provider, topology, file }, upgradeTo),
     signal: io.signal,
   };
+}
+
+/** A drill's streams end only when they are cut: they are not waited for as long as an operator's clients. */
+const upgradeTimings = { drain: 5000, ready: 20_000, watch: 5000 };
+
+async function rollingUpgrade(site: UpgradeSite, archive: string): Promise<UpgradeResult> {
+  const record = await prepareUpgrade(site, archive, { strategy: "rolling", noRollback: false });
+  if (record === null) throw new HoldfastError("the service runs that package already");
+  return carryOut(site, record, upgradeTimings);
 }
 
 /** Prints the summary: one NDJSON line, or a table. @returns the exit status that it means */

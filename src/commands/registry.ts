@@ -4,6 +4,7 @@ import { run as check, usage as checkUsage } from "./check.ts";
 import { run as demo, usage as demoUsage } from "./demo.ts";
 import { run as doctor, usage as doctorUsage } from "./doctor.ts";
 import { run as down, usage as downUsage } from "./down.ts";
+import { run as drain, usage as drainUsage } from "./drain.ts";
 import { run as drill, usage as drillUsage } from "./drill.ts";
 import { run as init, usage as initUsage } from "./init.ts";
 import type { Command } from "./io.ts";
@@ -62,6 +63,13 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
         usage: switchoverUsage,
         summary: "move the clients' address to the host that stands by, gracefully",
       },
+    },
+  ],
+  [
+    "drain",
+    {
+      run: drain,
+      help: { usage: drainUsage, summary: "take an app host out of the pool for maintenance, and back" },
     },
   ],
   [

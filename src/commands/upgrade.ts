@@ -1,27 +1,15 @@
-import { dirname, join } from "node:path";
 import { describeAction, strategies, type Strategy } from "../core/upgrade/actions.ts";
-import { chooseStrategy } from "../core/upgrade/package.ts";
-import {
-  actionsOf,
-  beginUpgrade,
-  canTurnBack,
-  type ReleaseAt,
-  turnBack,
-  type UpgradeRecord,
-} from "../core/upgrade/record.ts";
+import { actionsOf, canTurnBack, turnBack, type UpgradeRecord } from "../core/upgrade/record.ts";
 import { duration } from "../core/duration.ts";
 import { duration as durationForm, isService, type ServiceTopology } from "../core/topology/schema.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
-import { entryHosts } from "../run/drain.ts";
 import { takeLock } from "../run/lock.ts";
 import { openProvider } from "../run/provider.ts";
-import { loadState, stateDirectory, type TopologyState } from "../run/state.ts";
-import { operateUpgrade, type UpgradeResult } from "../run/upgrade/operate.ts";
-import { readPackage } from "../run/upgrade/package.ts";
+import { stateDirectory } from "../run/state.ts";
+import type { UpgradeResult } from "../run/upgrade/operate.ts";
 import { type UpgradeTimings, usualTimings } from "../run/upgrade/perform.ts";
-import { checkStart } from "../run/upgrade/preflight.ts";
+import { carryOut, prepareUpgrade, type UpgradeSite } from "../run/upgrade/prepare.ts";
 import { loadRecord } from "../run/upgrade/record.ts";
-import { responseMsOf } from "../run/upgrade/watch.ts";
 import { parseCommand } from "./arguments.ts";
 import { confirm } from "./confirm.ts";
 import type { CommandIo } from "./io.ts";
@@ -54,18 +42,15 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   const timings = timingsOf(values);
   const strategy = strategyOf(values.strategy);
   const loaded = await loadTopology(values.topology, io);
-  const topology = serviceOf(loaded, io);
+  const topology = serviceOf(loaded);
   const directory = stateDirectory(io.home, topology.name);
   const lock = await takeLock(directory, "upgrade");
   try {
-    const upgrade = await openUpgrade(loaded, topology, io);
-    const unfinished = await loadRecord(directory);
+    const { hosts } = await openProvider(topology, io.home, io.reporter);
+    const site: UpgradeSite = { ...io, topology, file: loaded.file, hosts };
     const record = goOn
-      ? continued(unfinished, values.rollback === true)
-      : await upgrade.begin(String(archive), unfinished, {
-          strategy,
-          noRollback: values["no-rollback"] === true,
-        });
+      ? continued(await loadRecord(directory), values.rollback === true)
+      : await prepareUpgrade(site, String(archive), { strategy, noRollback: values["no-rollback"] === true });
     if (record === null) {
       io.stdout(
         io.json ? JSON.stringify({ type: "upgrade", outcome: "nothing" }) : "it runs that package already",
@@ -74,81 +59,10 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     }
     if (values["dry-run"] === true) return printPlan(record, io);
     await confirm(question(topology, record), values.yes === true, io);
-    return printResult(await upgrade.operate(record, timings), topology, io);
+    return printResult(await carryOut(site, record, timings), topology, io);
   } finally {
     await lock.release();
   }
-}
-
-/** What the command works with, once the topology's hosts are at hand. */
-async function openUpgrade(loaded: LoadedTopology, topology: ServiceTopology, io: CommandIo) {
-  const { hosts } = await openProvider(topology, io.home, io.reporter);
-  const directory = stateDirectory(io.home, topology.name);
-  return {
-    async begin(
-      archive: string,
-      unfinished: UpgradeRecord | null,
-      asked: { readonly strategy: Strategy | undefined; readonly noRollback: boolean },
-    ): Promise<UpgradeRecord | null> {
-      if (unfinished !== null) throw alreadyUnderWay(unfinished);
-      const { app } = topology;
-      const from = await readPackage(app.package, app.name, dirname(loaded.file));
-      const to = await readPackage(archive, app.name, io.cwd);
-      if (from.at.sha256 === to.at.sha256) return null;
-      if (from.at.version === to.at.version) {
-        throw new HoldfastError(`the topology's package is ${to.at.version} too, with other content`, {
-          fix: "give the new package a version of its own: both releases are kept side by side",
-        });
-      }
-      const choice = chooseStrategy(to.release, {
-        from: from.at.version,
-        hosts: app.hosts.length,
-        asked: asked.strategy,
-        noRollback: asked.noRollback,
-      });
-      if ("refused" in choice) throw new HoldfastError(choice.refused, { fix: choice.fix });
-      await checkStart(topology, hosts, await stateWith(loaded, topology, from.at, io), choice.strategy);
-      const responseMs = await responseMsOf(entryHosts(topology, hosts));
-      return beginUpgrade({
-        ...choice,
-        hosts: [...app.hosts],
-        from: from.at,
-        to: to.at,
-        startedAt: Date.now(),
-        responseMs,
-      });
-    },
-    async operate(record: UpgradeRecord, timings: UpgradeTimings): Promise<UpgradeResult> {
-      const states = new Map<string, TopologyState>();
-      for (const release of [record.from, record.to])
-        states.set(release.version, await stateWith(loaded, topology, release, io));
-      const { reporter, signal } = io;
-      return operateUpgrade(record, directory, {
-        topology,
-        hosts,
-        states,
-        reporter,
-        signal,
-        timings,
-        file: loaded.file,
-      });
-    },
-  };
-}
-
-/** What the hosts should be with that package. @throws HoldfastError when it is not the one that it was */
-async function stateWith(
-  { file }: LoadedTopology,
-  topology: ServiceTopology,
-  release: ReleaseAt,
-  io: CommandIo,
-): Promise<TopologyState> {
-  const app = { ...topology.app, package: release.package };
-  const state = await loadState({ ...topology, app }, file, io.root, io.home);
-  if (state.artifacts.app?.sha256 === release.sha256) return state;
-  throw new HoldfastError(`${release.package} is not the package that the upgrade began with`, {
-    fix: `put the one with sha256 ${release.sha256} back there, and run it again`,
-  });
 }
 
 function continued(record: UpgradeRecord | null, back: boolean): UpgradeRecord {
@@ -167,19 +81,9 @@ function continued(record: UpgradeRecord | null, back: boolean): UpgradeRecord {
   return turnBack(record, "the operator asked for it");
 }
 
-const alreadyUnderWay = ({ from, to }: UpgradeRecord): HoldfastError =>
-  new HoldfastError(`an upgrade from ${from.version} to ${to.version} is unfinished`, {
-    fix: "go on with --resume, or take it back with --rollback",
-  });
-
-function serviceOf({ topology, file }: LoadedTopology, io: CommandIo): ServiceTopology {
+function serviceOf({ topology }: LoadedTopology): ServiceTopology {
   if (!isService(topology)) {
     throw new HoldfastError(`${topology.name} has no app to upgrade: it is an entry alone`);
-  }
-  if (dirname(file) === join(io.root, "blueprints")) {
-    throw new HoldfastError("an upgrade changes the topology file, and a blueprint is everybody's", {
-      fix: `write your own first: holdfast init ${topology.name}`,
-    });
   }
   return topology;
 }

@@ -4,6 +4,7 @@ import type { DrillTier } from "../core/drill/objectives.ts";
 import { isService, type ServiceTopology, type Topology } from "../core/topology/schema.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Machine } from "../ports.ts";
+import type { UpgradeResult } from "../run/upgrade/operate.ts";
 import type { DeadMan } from "./deadman.ts";
 
 /** The cable that all clients share. */
@@ -18,6 +19,8 @@ export interface FaultContext<T extends Topology = Topology> {
   readonly deadMan: DeadMan;
   /** Issues a new certificate for the entry and puts it to use, as `holdfast up` does near the old one's end. */
   readonly renewEntryCertificate: () => Promise<void>;
+  /** Takes the app to another release, as `holdfast upgrade` does; null when the operator named no package. */
+  readonly upgrade: (() => Promise<UpgradeResult>) | null;
 }
 
 export interface Fault {

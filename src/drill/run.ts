@@ -51,6 +51,8 @@ export interface DrillOptions {
   /** The cable of the clients' namespace; null where we do not hold it. */
   readonly clients: ClientCable | null;
   readonly renewEntryCertificate: () => Promise<void>;
+  /** For `app-upgrade`; absent when no package is named. */
+  readonly upgrade?: FaultContext["upgrade"];
   /** Null, or what the service lacks of full redundancy; default: as `holdfast status` judges it. */
   readonly health?: () => Promise<string | null>;
   /** Ends the drill early: what is broken is healed first. */
@@ -129,7 +131,8 @@ function plannedTurns({ faults, topology, repeat = 1, seed = null }: DrillOption
 function seriesTools(options: DrillOptions, load: LoadProcess, readBacks: ReadBacks) {
   const { topology, machines, clients, renewEntryCertificate, reporter, folder } = options;
   const deadMan = createDeadMan(options.undoArgv);
-  const context: FaultContext = { topology, machines, clients, deadMan, renewEntryCertificate };
+  const upgrade = options.upgrade ?? null;
+  const context: FaultContext = { topology, machines, clients, deadMan, renewEntryCertificate, upgrade };
   return {
     topology,
     context,

@@ -72,6 +72,7 @@ const context: FaultContext = {
   clients: null,
   deadMan: { watch: () => Promise.resolve(nothing) },
   renewEntryCertificate: nothing,
+  upgrade: null,
 };
 
 const attacks: readonly (readonly [string, (host: Machine) => Promise<Attack> | Attack])[] = [

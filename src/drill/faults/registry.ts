@@ -6,12 +6,14 @@ import { cacheFaults } from "./cache.ts";
 import { coordinationFaults } from "./coordination.ts";
 import { databaseFaults } from "./database.ts";
 import { entryFaults } from "./entry.ts";
+import { upgradeFaults } from "./upgrade.ts";
 import { storageFaults } from "./storage.ts";
 import { wholeFaults } from "./whole.ts";
 
 /** Every fault that a drill can inject, tier by tier. */
 export const faults: readonly Fault[] = [
   ...appFaults,
+  ...upgradeFaults,
   ...entryFaults,
   ...databaseFaults,
   ...coordinationFaults,

@@ -35,8 +35,10 @@ export const removeRecord = (directory: string): Promise<void> => rm(fileOf(dire
 export async function refuseDuringUpgrade(directory: string): Promise<void> {
   const record = await loadRecord(directory);
   if (record === null) return;
-  const { from, to } = record;
-  throw new HoldfastError(`an upgrade from ${from.version} to ${to.version} is unfinished`, {
+  throw unfinished(record);
+}
+
+export const unfinished = ({ from, to }: UpgradeRecord): HoldfastError =>
+  new HoldfastError(`an upgrade from ${from.version} to ${to.version} is unfinished`, {
     fix: "go on with `holdfast upgrade --resume`, or take it back with `holdfast upgrade --rollback`",
   });
-}
