@@ -61,6 +61,8 @@ create)
   }
   # Under the lock nobody else writes here: what was left by one that was killed, writing or removing.
   find "$directory" -maxdepth 1 -name "\${host}_*.*" -exec rm -rf -- {} +
+  # A name has minutes: the next backup is the next minute's.
+  while [ -e "$directory/\${host}_$(date +%Y-%m-%d-%H%M)" ]; do sleep 1; done
   path=$(${appDirectory(app.name)}/current/scripts/backup "$directory")
   verify "\${path##*/}"
   # The newest is good: so the last good one is never among those that go.
