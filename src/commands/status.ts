@@ -1,9 +1,11 @@
+import { progressOf } from "../core/upgrade/record.ts";
 import { ExitStatus } from "../lib/errors.ts";
 import { observeAll, planAll } from "../run/converge.ts";
 import { openProvider } from "../run/provider.ts";
 import { loadState } from "../run/state.ts";
 import { judgeService, type ServiceVerdict } from "../run/status/judge.ts";
 import { observeService, type ServiceStatus } from "../run/status/observe.ts";
+import { loadRecord } from "../run/upgrade/record.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { loadTopology } from "./load.ts";
@@ -25,9 +27,16 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     .steps.filter((step) => isDrift(step) && reachable.has(step.host))
     .map((step) => `${step.host}: ${step.kind === "file" ? step.path : step.summary}`);
   const versions = versionsOf(service);
+  const record = await loadRecord(state.directory);
+  const upgrade = record === null ? null : progressOf(record);
   if (io.json)
-    io.stdout(JSON.stringify({ type: "status", topology: topology.name, ...verdict, drift, versions }));
-  else for (const line of formatStatus(topology.name, verdict, drift, versions)) io.stdout(line);
+    io.stdout(
+      JSON.stringify({ type: "status", topology: topology.name, ...verdict, drift, versions, upgrade }),
+    );
+  else {
+    for (const line of formatStatus(topology.name, verdict, drift, versions)) io.stdout(line);
+    if (upgrade !== null) io.stdout(`\n  ${upgrade}: holdfast upgrade --resume, or --rollback`);
+  }
   if (verdict.verdict === "down") return ExitStatus.error;
   return drift.length > 0 ? ExitStatus.drift : ExitStatus.ok;
 }

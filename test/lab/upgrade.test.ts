@@ -126,7 +126,10 @@ describe("an upgrade with limited downtime", () => {
     }).finally(() => child.kill("SIGKILL"));
     await exited;
     const up = await service.holdfast(["up"]);
-    expect([up.code, up.stderr]).toEqual([1, expect.stringContaining("from 2.0.0 to 5.0.0 is unfinished")]);
+    expect([up.code, up.stderr]).toEqual([
+      1,
+      expect.stringContaining("from 2.0.0 to 5.0.0 is unfinished: 3 of"),
+    ]);
     const left = await service.ok(["upgrade", "--resume", "--dry-run"]);
     expect(left.stdout).toContain("done  3. stop the service on app1, app2");
     const { stdout } = await service.ok(["upgrade", "--resume", "--yes", "--watch", "3s", "--json"]);

@@ -1,7 +1,7 @@
 /** Where an upgrade is, as it is kept on disk: enough to go on, or back, after it was cut anywhere. Pure. */
 import { z } from "zod";
 import type { Probe } from "./downtime.ts";
-import { type Action, backActions, forwardActions, strategies } from "./actions.ts";
+import { type Action, backActions, describeAction, forwardActions, strategies } from "./actions.ts";
 
 const releaseAt = z.strictObject({
   version: z.string().min(1),
@@ -96,6 +96,18 @@ export function knownDowntime({ stoppedAt, servedAt }: UpgradeRecord): Probe[] {
     { at: stoppedAt, served: false },
     ...(servedAt === null ? [] : [{ at: servedAt, served: true }]),
   ];
+}
+
+/** For people: "the upgrade from 1.0.0 to 2.0.0 is unfinished: 7 of 15 done, next: drain app2". */
+export function progressOf(record: UpgradeRecord): string {
+  const { direction, from, to, position } = record;
+  const next = currentAction(record);
+  const what =
+    direction === "forward"
+      ? `the upgrade from ${from.version} to ${to.version}`
+      : `going back from ${to.version} to ${from.version}`;
+  const left = next === undefined ? "" : `, next: ${describeAction(next)}`;
+  return `${what} is unfinished: ${position} of ${actionsOf(record).length} done${left}`;
 }
 
 /** The release that `install` puts in place. */

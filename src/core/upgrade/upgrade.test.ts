@@ -10,6 +10,7 @@ import {
   beginUpgrade,
   canTurnBack,
   currentAction,
+  progressOf,
   recordSchema,
   turnBack,
   type UpgradeRecord,
@@ -113,6 +114,15 @@ describe("what is done", () => {
         },
       ),
       { numRuns: 300 },
+    );
+  });
+
+  it("says where it is, and what is next", () => {
+    expect(progressOf(walked(begun(), 7))).toBe(
+      "the upgrade from 1.0.0 to 2.0.0 is unfinished: 7 of 15 done, next: drain app2",
+    );
+    expect(progressOf(turnBack(walked(begun(), 7), "no"))).toBe(
+      "going back from 2.0.0 to 1.0.0 is unfinished: 0 of 6 done, next: put back into the pool app2",
     );
   });
 

@@ -1,4 +1,5 @@
 /** What must hold before an upgrade begins: it starts from a known place, and from a service that can spare a host. */
+import type { Step } from "../../core/plan/steps.ts";
 import type { ServiceTopology } from "../../core/topology/schema.ts";
 import type { Strategy } from "../../core/upgrade/actions.ts";
 import { HoldfastError } from "../../lib/errors.ts";
@@ -23,15 +24,20 @@ export async function checkStart(
     );
   }
   const { steps } = planAll(state, observed);
-  const [first] = steps;
+  // A release that does not run must not keep the next one out.
+  const inTheWay = steps.filter((step) => strategy === "rolling" || !startsApp(step, topology));
+  const [first] = inTheWay;
   if (first !== undefined) {
     throw new HoldfastError(
-      `the hosts are not what the topology says: ${steps.length} steps, the first on ${first.host}: ${first.summary}`,
+      `the hosts are not what the topology says: ${inTheWay.length} steps, the first on ${first.host}: ${first.summary}`,
       { fix: "look at `holdfast plan`, and run `holdfast up` first" },
     );
   }
   if (strategy === "rolling") await checkPool(topology, hosts);
 }
+
+const startsApp = (step: Step, { app }: ServiceTopology): boolean =>
+  step.kind === "unit" && step.name === app.unit && (step.action === "start" || step.action === "restart");
 
 async function checkPool(topology: ServiceTopology, hosts: ReadonlyMap<string, Host>): Promise<void> {
   const entries = entryHosts(topology, hosts);

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { recordSchema, type UpgradeRecord } from "../../core/upgrade/record.ts";
+import { progressOf, recordSchema, type UpgradeRecord } from "../../core/upgrade/record.ts";
 import { readIfExists, writeFileAtomic } from "../../lib/atomic.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 
@@ -38,7 +38,7 @@ export async function refuseDuringUpgrade(directory: string): Promise<void> {
   throw unfinished(record);
 }
 
-export const unfinished = ({ from, to }: UpgradeRecord): HoldfastError =>
-  new HoldfastError(`an upgrade from ${from.version} to ${to.version} is unfinished`, {
+export const unfinished = (record: UpgradeRecord): HoldfastError =>
+  new HoldfastError(progressOf(record), {
     fix: "go on with `holdfast upgrade --resume`, or take it back with `holdfast upgrade --rollback`",
   });
