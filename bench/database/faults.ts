@@ -1,6 +1,7 @@
 /** What the bench breaks. Its lab is thrown away afterwards: nothing here guards its own undo. */
 import { dataDirectory } from "../../src/core/engines/postgres/paths.ts";
 import type { LabMachine } from "../../src/hosts/lab/machine.ts";
+import { checkpoint, handOver, planDatabaseSwitchover } from "../../src/run/database-switchover.ts";
 import type { Cluster } from "./cluster.ts";
 
 export interface Broken {
@@ -44,6 +45,18 @@ async function stop(machine: LabMachine, prepare: string, pids: string): Promise
 }
 
 const agentPid = "agent=$(systemctl show --property=MainPID --value holdfast-agent.service)";
+
+const switchover = (named: boolean): BenchFault => ({
+  name: named ? "switchover-to" : "switchover",
+  async break({ topology, data }, primary) {
+    const hosts = new Map(data.map((machine) => [machine.name, machine]));
+    const plan = await planDatabaseSwitchover(topology, hosts);
+    if (plan === null) throw new Error("nobody was named");
+    await checkpoint(primary);
+    await handOver(primary, { ...plan, named });
+    return nothing;
+  },
+});
 
 export const faults: readonly BenchFault[] = [
   { name: "power-off", break: powerOff },
@@ -113,4 +126,6 @@ export const faults: readonly BenchFault[] = [
       return powerOff(cluster, primary);
     },
   },
+  switchover(false),
+  switchover(true),
 ];

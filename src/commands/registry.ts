@@ -61,7 +61,7 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
       run: switchover,
       help: {
         usage: switchoverUsage,
-        summary: "move the clients' address to the host that stands by, gracefully",
+        summary: "move the clients' address, or the database's primary, to a host that stands by, gracefully",
       },
     },
   ],

@@ -27,10 +27,15 @@ const record = (host: string, value: unknown, revision: string): object => ({
   value: base64(typeof value === "string" ? value : JSON.stringify(value)),
   mod_revision: revision,
 });
-const view = (kvs: readonly object[], records: readonly object[]): object => ({
+const range = (kvs: readonly object[]): object => ({ response_range: kvs.length === 0 ? {} : { kvs } });
+const view = (
+  leaders: readonly object[],
+  records: readonly object[],
+  failovers: readonly object[] = [],
+): object => ({
   header: { revision: "12" },
   succeeded: true,
-  responses: [{ response_range: { kvs } }, { response_range: records.length === 0 ? {} : { kvs: records } }],
+  responses: [range(leaders), range(failovers), range(records)],
 });
 
 it("reads the leader, what is left of its lease, and the records", async () => {
@@ -49,6 +54,7 @@ it("reads the leader, what is left of its lease, and the records", async () => {
   const read = await (await open(address)).read();
   expect(read).toEqual({
     leader: { host: "data1", lease: "77", ttlMs: 18_000 },
+    switchover: null,
     // data2's cannot be read: as if there were none
     records: { data1: { state: "open", lease: "77", revision: "5" } },
   });
@@ -58,6 +64,7 @@ it("reads the leader, what is left of its lease, and the records", async () => {
       {
         success: [
           { request_range: { key: base64("/holdfast/t/leader") } },
+          { request_range: { key: base64("/holdfast/t/failover") } },
           { request_range: { key: base64("/holdfast-gate/t/"), range_end: base64("/holdfast-gate/t0") } },
         ],
       },
@@ -72,9 +79,22 @@ it("knows no leader: none there, one without a lease, one whose lease just ended
     path === "/v3/lease/timetolive" ? { json: { TTL: "-1" } } : { json: view(answers.shift() ?? [], []) },
   );
   const client = await open(address);
-  expect(await client.read()).toEqual({ leader: null, records: {} });
-  expect(await client.read()).toEqual({ leader: null, records: {} });
+  expect(await client.read()).toEqual({ leader: null, switchover: null, records: {} });
+  expect(await client.read()).toEqual({ leader: null, switchover: null, records: {} });
   expect((await client.read()).leader).toEqual({ host: "data1", lease: "77", ttlMs: 0 });
+});
+
+it.each([
+  ["to whoever is best", '{"leader":"data1"}', "data1"],
+  ["to one host", '{"leader":"data1","member":"data2"}', "data1"],
+  ["ended", "{}", null],
+  ["a failover without a leader", '{"member":"data2"}', null],
+  ["for a later time", '{"leader":"data1","scheduled_at":"2031-01-01T00:00:00+00:00"}', null],
+  ["not Patroni's", "?", null],
+])("reads who is to hand over: %s", async (_what, value, expected) => {
+  const failover = { key: base64("/holdfast/t/failover"), value: base64(value), mod_revision: "10" };
+  const address = await gateway(() => ({ json: view([], [], [failover]) }));
+  expect((await (await open(address)).read()).switchover).toBe(expected);
 });
 
 it("writes a record only against its revision and the leader's lease", async () => {
@@ -129,7 +149,7 @@ it("asks the next beside an endpoint that hangs, and from then on the one that a
   const dead = "http://127.0.0.1:1";
   const address = await gateway(() => ({ json: view([], []) }));
   const client = await open(silent, dead, address);
-  expect(await client.read()).toEqual({ leader: null, records: {} });
+  expect(await client.read()).toEqual({ leader: null, switchover: null, records: {} });
   expect(hung).toBe(1);
   await client.read();
   expect(hung).toBe(1);

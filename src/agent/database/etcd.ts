@@ -20,7 +20,7 @@ export interface EtcdSettings extends EtcdEndpoints {
 const keyValue = z.object({ key: text, value: text.default(""), mod_revision: int64, lease: int64 });
 const rangeAnswer = z.object({ kvs: z.array(keyValue).default([]) });
 const readAnswer = z.object({
-  responses: z.tuple([z.object({ response_range: rangeAnswer }), z.object({ response_range: rangeAnswer })]),
+  responses: z.array(z.object({ response_range: rangeAnswer })).length(3),
 });
 const writeAnswer = z.object({ header, succeeded: z.boolean().default(false) });
 const ttlAnswer = z.object({ TTL: int64 });
@@ -52,15 +52,20 @@ export class Etcd {
     await this.#client.close();
   }
 
-  /** Leader key and gate records in one linearizable read. @throws HoldfastError when no quorum answers */
+  /** Leader key, failover key and gate records in one linearizable read. @throws HoldfastError when no quorum answers */
   async read(): Promise<EtcdView> {
     const { leaderKey, recordPrefix } = this.#settings;
     const answer = await this.#client.ask("kv/txn", readAnswer, {
-      success: [range(leaderKey), range(recordPrefix, prefixEnd(recordPrefix))],
+      success: [
+        range(leaderKey),
+        range(failoverKey(leaderKey)),
+        range(recordPrefix, prefixEnd(recordPrefix)),
+      ],
     });
-    const [leaders, records] = answer.responses.map(({ response_range }) => response_range.kvs);
+    const [leaders, failovers, records] = answer.responses.map(({ response_range }) => response_range.kvs);
     return {
       leader: await this.#leader(leaders?.[0]),
+      switchover: parseSwitchover(failovers?.[0]?.value),
       records: Object.fromEntries(
         (records ?? []).flatMap((kv) => {
           const record = parseRecord(kv.value);
@@ -117,6 +122,23 @@ function parseRecord(value: string): GateRecord | null {
     return recordSchema.parse(JSON.parse(value));
   } catch {
     return null; // nobody's that can be read: like none, until somebody overwrites it by its revision
+  }
+}
+
+/** Patroni's keys are siblings. */
+const failoverKey = (leaderKey: string): string =>
+  `${leaderKey.slice(0, leaderKey.lastIndexOf("/"))}/failover`;
+
+/** When one for a later time begins, only Patroni knows. */
+const failoverSchema = z.object({ leader: z.string(), scheduled_at: z.never().optional() });
+
+/** Patroni leaves `{}` when it is over. */
+function parseSwitchover(value: string | undefined): string | null {
+  if (value === undefined) return null;
+  try {
+    return failoverSchema.parse(JSON.parse(value)).leader;
+  } catch {
+    return null;
   }
 }
 

@@ -18,6 +18,7 @@ const names = ["data1", "data2", "data3"];
 /** etcd as far as the agents know it. */
 class Store {
   leader: { host: string; lease: string } | null = { host: "data1", lease: "100" };
+  switchover: string | null = null;
   readonly records: Record<string, GateRecord & { revision: string }> = {};
   readonly revoked: string[] = [];
   readonly cutOff = new Set<string>();
@@ -31,7 +32,7 @@ class Store {
       read: async (): Promise<EtcdView> => {
         reach();
         const leader = this.leader === null ? null : { ...this.leader, ttlMs: 19_000 };
-        return { leader, records: structuredClone(this.records) };
+        return { leader, switchover: this.switchover, records: structuredClone(this.records) };
       },
       writeRecord: async ({ host: about, record, revision, leaderLease }) => {
         reach();

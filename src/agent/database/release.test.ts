@@ -21,6 +21,7 @@ const warnings: string[] = [];
 beforeEach(() => {
   view = {
     leader: { host: "data1", lease: "7", ttlMs: 19_000 },
+    switchover: null,
     records: { data1: { state: "open", lease: "7", revision: "3" } },
   };
   postgres = { status: "primary", upstream: null };
@@ -64,7 +65,7 @@ it("takes the gate of a leader away, once its record says so", async () => {
 });
 
 it("takes the gate of a replica away that follows the leader", async () => {
-  view = { leader: { host: "data2", lease: "9", ttlMs: 19_000 }, records: {} };
+  view = { leader: { host: "data2", lease: "9", ttlMs: 19_000 }, switchover: null, records: {} };
   postgres = { status: "replica", upstream: "10.0.0.2" };
   expect(await release()).toBe(true);
   expect(written[0]).toMatchObject({

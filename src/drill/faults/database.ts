@@ -2,6 +2,7 @@
 import { restPort, dataDirectory } from "../../core/engines/postgres/paths.ts";
 import type { ServiceTopology } from "../../core/topology/schema.ts";
 import { HoldfastError } from "../../lib/errors.ts";
+import { checkpoint, handOver, planDatabaseSwitchover } from "../../run/database-switchover.ts";
 import type { Machine } from "../../ports.ts";
 import { type Attack, type Fault, type ServiceFaultContext, needsTwo, serviceFault } from "../fault.ts";
 import { allGone, identify } from "../processes.ts";
@@ -81,6 +82,12 @@ const table: readonly DatabaseFault[] = [
     prepare: async (context) =>
       fillDisk(await primaryHost(context), dataDirectory(context.topology.database.version)),
   },
+  {
+    name: "primary-switchover",
+    title: "`holdfast switchover database` under load",
+    proves: "the primary moves before its host's maintenance, and writers hardly notice",
+    prepare: switchover,
+  },
 ];
 
 export const databaseFaults: readonly Fault[] = table.map((fault) =>
@@ -114,6 +121,27 @@ export async function killPostmaster(host: Machine, topology: ServiceTopology): 
         (await allGone(host, postmaster)) ? null : "it is still there",
       ),
     // Patroni brings the old primary back as a replica (pg_rewind) by itself.
+    heal: () => Promise.resolve(),
+  };
+}
+
+async function switchover(context: ServiceFaultContext): Promise<Attack> {
+  const { topology, machines } = context;
+  const plan = await planDatabaseSwitchover(topology, new Map(machines.map((one) => [one.name, one])));
+  if (plan === null) throw new Error("nobody was named");
+  const from = await primaryHost(context);
+  return {
+    target: plan.from,
+    healing: null,
+    async inject() {
+      await checkpoint(from);
+      await handOver(from, plan);
+    },
+    prove: () =>
+      proveBy(`${plan.from} is no longer the primary`, async () => {
+        const { name } = await primaryHost(context);
+        return name === plan.from ? `${name} still is` : null;
+      }),
     heal: () => Promise.resolve(),
   };
 }

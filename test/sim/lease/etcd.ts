@@ -32,6 +32,8 @@ export class Etcd {
   #nextLease = 1000;
   #leader: LeaderKey | null = null;
   #sync: SyncKey | null = null;
+  /** Patroni's /failover: who was asked to hand over. */
+  switchover: string | null = null;
   #records: Record<string, GateRecord & { revision: string }> = {};
   /** Earlier views, for agents that read without asking for linearizability. */
   #history: { readonly at: number; readonly view: EtcdView }[] = [];
@@ -139,6 +141,7 @@ export class Etcd {
         leader === null
           ? null
           : { ...leader, ttlMs: Math.max(0, Math.floor((until - this.#world.now) / 1000) * 1000) },
+      switchover: this.switchover,
       records: { ...this.#records },
     };
   }

@@ -166,6 +166,10 @@ export const faults: Readonly<Record<string, Fault>> = {
       for (const host of hosts) host.etcdCut = false;
     };
   },
+  switchover: ({ etcd }) => {
+    etcd.switchover = etcd.leader?.host ?? null;
+    return () => {};
+  },
   "bad network": ({ network, world }) => {
     network.weather = {
       loss: world.random.pick([0.05, 0.2, 0.5]),

@@ -32,6 +32,8 @@ export class Patroni {
   /** It leads by its failsafe: what GET /patroni says. */
   failsafe = false;
   #promoting = false;
+  /** Stops PostgreSQL for a switchover, and does nothing else but keep its key. */
+  #demoting = false;
   #waiting = false;
 
   constructor(at: PatroniWorld, postgres: Postgres) {
@@ -54,6 +56,7 @@ export class Patroni {
     this.#lease = null;
     this.failsafe = false;
     this.#promoting = false;
+    this.#demoting = false;
     this.#epoch++;
     this.#loop();
   }
@@ -89,7 +92,8 @@ export class Patroni {
             done = true;
             next();
           };
-          if (leader === null) this.#race(sync, end);
+          if (this.#demoting && leader?.lease !== this.#lease) end();
+          else if (leader === null) this.#race(sync, end);
           else if (leader.host !== this.name) {
             this.#follow(leader.host);
             end();
@@ -109,11 +113,62 @@ export class Patroni {
         this.process.run(() => {
           this.failsafe = false;
           if (alive && world.now - askedAt < retryMs) this.#at.patroniInformed(this);
-          if (alive) this.#bePrimary(sync);
-          else this.#lease = null;
+          if (alive && !this.#demoting) this.#bePrimary(sync);
+          else if (!alive && this.#demoting) this.#recreate();
+          else if (!alive) this.#lease = null;
           end();
         }),
     );
+  }
+
+  /** Patroni's update of a key that went meanwhile makes it anew, whatever PostgreSQL is doing. */
+  #recreate(): void {
+    const { etcd } = this.#at;
+    this.#lease = null;
+    etcd.request(
+      this.postgres.host,
+      () => etcd.acquire(this.name, false),
+      (lease) =>
+        this.process.run(() => {
+          if (lease !== null) this.#lease = lease;
+        }),
+    );
+  }
+
+  /**
+   * A shutdown that is looked for once a second, then the key is given away, whoever has it by now under
+   * this name; two seconds later it starts as a replica.
+   */
+  #handOver(): void {
+    const { world, etcd } = this.#at;
+    const { postgres } = this;
+    const { random } = world;
+    this.#demoting = true;
+    const ready = this.peers.some(
+      (peer) =>
+        peer.process.running &&
+        peer.postgres.works &&
+        this.#at.network.connected(postgres.host, peer.postgres.host),
+    );
+    const over = (): void => {
+      this.#demoting = false;
+    };
+    if (!ready) {
+      etcd.request(postgres.host, () => (etcd.switchover = null), ignore);
+      return over();
+    }
+    const stopped = random.between(30, 800);
+    this.process.after(stopped, () => {
+      if (postgres.state === "running" && !postgres.hung) postgres.stop("stopped");
+    });
+    this.process.after(stopped + random.between(0, 1000), () => {
+      etcd.request(postgres.host, () => etcd.leader?.host === this.name && etcd.revokeLeader(), ignore);
+      this.#lease = null;
+      this.process.after(2000, () => {
+        over();
+        this.#startReplica();
+      });
+    });
   }
 
   #release(): void {
@@ -131,6 +186,7 @@ export class Patroni {
       this.#release();
       this.#startReplica();
     } else if (postgres.role === "replica") this.#promote(sync);
+    else if (this.#at.etcd.switchover === this.name) this.#handOver();
     else this.#keepSync(sync);
   }
 
@@ -205,6 +261,8 @@ export class Patroni {
       (lease) =>
         this.process.run(() => {
           this.#lease = lease;
+          if (lease !== null && !again)
+            etcd.request(this.postgres.host, () => (etcd.switchover = null), ignore);
           if (lease !== null && world.now - askedAt < retryMs) this.#bePrimary(sync);
           end();
         }),

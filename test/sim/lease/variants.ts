@@ -7,7 +7,7 @@ import type { Variant } from "./agent.ts";
  */
 export const variants: Readonly<Record<string, Variant & { readonly seed: number }>> = {
   "the lease counts from when the acknowledgement came": {
-    seed: 19,
+    seed: 115,
     slow: 0.3,
     faults: ["isolate"],
     rules: { leaseStart: (_sentAt, acknowledgedAt) => acknowledgedAt },

@@ -11,6 +11,7 @@ import {
   nextId,
   majority,
   rightUntil,
+  stoppedLeading,
   supporters,
   surelyClosed,
   type Turn,
@@ -166,6 +167,8 @@ function presses(turn: Turn): boolean {
   const { view, gate } = state;
   if (view === null || rules.revocable(view.etcd) !== null) return true;
   if (isDataHost(settings) && gate.armed && !gate.admitted && leaseUntil(turn) > turn.now) return true;
+  // Was it asked to?
+  if (stoppedLeading(turn)) return true;
   const leader = view.etcd.leader?.host;
   const peer = leader === undefined ? undefined : findPeer(state, leader);
   if (peer === undefined) return false;

@@ -7,6 +7,7 @@ import {
   log,
   majority,
   nextId,
+  postgresFailed,
   rightUntil,
   supporters,
   surelyClosed,
@@ -85,7 +86,7 @@ export function postgresEvent(turn: Turn, event: PostgresEvent): void {
     // Whoever is promoted after this has a key with a whole ttl before it.
     provesLead(turn, event.begunAt, event.begunAt + settings.ttlMs - settings.marginMs);
   }
-  if (!failedBefore && handsOver(turn)) log(turn, "postgres-failed", settings.self);
+  if (!failedBefore && postgresFailed(turn) && handsOver(turn)) log(turn, "postgres-failed", settings.self);
 }
 
 function observed(

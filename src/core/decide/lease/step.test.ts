@@ -71,6 +71,7 @@ class Machine {
 
 const leads = (host: string, lease = "100", records: EtcdView["records"] = {}): EtcdView => ({
   leader: { host, lease, ttlMs: 19_000 },
+  switchover: null,
   records,
 });
 
@@ -202,7 +203,11 @@ describe("the lease and the gate", () => {
     machine.actions = machine.actions.filter(({ kind }) => kind === "read");
     machine.tick(1000);
     machine.granted("b");
-    machine.answerRead({ leader: { host: "a", lease: "100", ttlMs: 3000 }, records: { a: open } });
+    machine.answerRead({
+      leader: { host: "a", lease: "100", ttlMs: 3000 },
+      switchover: null,
+      records: { a: open },
+    });
     machine.tick(80);
     expect(machine.of("gate").at(-1)?.gate).toBe("closed");
   });
@@ -326,6 +331,45 @@ describe("a failed PostgreSQL", () => {
     expect(machine.of("gate").filter(({ gate }) => gate === "closed")).toEqual([]);
     expect(machine.of("write-record")).toEqual([]);
   });
+
+  it("stopped in order for a switchover: looks at once whether it was, and hands over as if it had failed", () => {
+    const machine = servingPrimary();
+    machine.actions = [];
+    machine.now += 200;
+    machine.give({ kind: "postgres", begunAt: machine.now, status: "stopped", upstream: null });
+    expect(machine.of("read")).toHaveLength(1);
+    expect(machine.of("gate").filter(({ gate }) => gate === "closed")).toEqual([]);
+    machine.answerRead({ ...leads("a", "100", { a: open }), switchover: "a" });
+    expect(machine.of("gate").at(-1)?.gate).toBe("closed");
+    expect(machine.of("write-record")).toEqual([]);
+    machine.doGate();
+    const [fence] = machine.of("write-record");
+    expect(fence).toMatchObject({ host: "a", record: { state: "fenced", lease: "100" }, leaderLease: "100" });
+    machine.give({ kind: "written", id: fence?.id ?? 0, revision: "8" });
+    expect(machine.of("revoke").map(({ lease }) => lease)).toEqual(["100"]);
+    expect(machine.of("log").map(({ what }) => what)).not.toContain("postgres-failed");
+  });
+
+  it("goes on serving while a switchover has not stopped it yet", () => {
+    const machine = servingPrimary();
+    machine.actions = [];
+    for (let heartbeat = 0; heartbeat < 15; heartbeat++) {
+      machine.tick(80);
+      machine.granted("b");
+    }
+    machine.answerRead({ ...leads("a", "100", { a: open }), switchover: "a" });
+    expect(machine.of("gate").filter(({ gate }) => gate === "closed")).toEqual([]);
+    expect(machine.of("write-record")).toEqual([]);
+  });
+
+  it("another host's switchover stops nobody here", () => {
+    const machine = servingPrimary();
+    machine.actions = [];
+    machine.now += 200;
+    machine.give({ kind: "postgres", begunAt: machine.now, status: "stopped", upstream: null });
+    machine.answerRead({ ...leads("a", "100", { a: open }), switchover: "b" });
+    expect(machine.of("gate").filter(({ gate }) => gate === "closed")).toEqual([]);
+  });
 });
 
 describe("going back to plain Patroni", () => {
@@ -355,7 +399,7 @@ describe("going back to plain Patroni", () => {
   it("a primary that leads by its failsafe only is not armed", () => {
     const machine = new Machine("a");
     machine.give({ kind: "tick" });
-    machine.answerRead({ leader: null, records: {} });
+    machine.answerRead({ leader: null, switchover: null, records: {} });
     machine.give({ kind: "postgres", begunAt: machine.now, status: "primary", upstream: null });
     machine.now += 10;
     machine.give({ kind: "failsafe", begunAt: machine.now });

@@ -54,9 +54,19 @@ export function postgresFailed({ settings, state: { postgres } }: Turn): boolean
   return postgres.status === "crashed" || postgres.silent >= settings.hungAfter;
 }
 
-/** Whether this host leads and its PostgreSQL has failed: the others should not wait for silence. */
+const leads = ({ settings, state: { view } }: Turn): boolean => view?.etcd.leader?.host === settings.self;
+
+/** Whether PostgreSQL here stopped in order although this host leads: a restart, or a switchover. */
+export const stoppedLeading = (turn: Turn): boolean =>
+  turn.state.postgres.status === "stopped" && leads(turn);
+
+/**
+ * Whether this host leads and its PostgreSQL has failed: the others should not wait for silence. Or it was
+ * stopped for a switchover: Patroni sees that up to a second later, and gives its key away only then.
+ */
 export const handsOver = (turn: Turn): boolean =>
-  postgresFailed(turn) && turn.state.view?.etcd.leader?.host === turn.settings.self;
+  (postgresFailed(turn) && leads(turn)) ||
+  (stoppedLeading(turn) && turn.state.view?.etcd.switchover === turn.settings.self);
 
 export function report(turn: Turn): GateReport {
   const { settings, state } = turn;

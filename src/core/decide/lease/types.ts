@@ -39,7 +39,8 @@ export interface LeaseSettings {
 }
 
 /**
- * What a host says of its own gate. `failed`: closed, and its PostgreSQL is gone or hangs: hand over now.
+ * What a host says of its own gate. `failed`: closed, and its PostgreSQL is gone or hangs, or was stopped for a
+ * switchover: hand over now.
  * `leaving`: plain Patroni, and soon no agent. A witness, which has no gate, says `closed`.
  */
 export type GateReport = "unarmed" | "open" | "closed" | "failed" | "leaving";
@@ -91,7 +92,7 @@ export interface GateRecord {
   readonly lease: string | null;
 }
 
-/** One linearizable read: the leader key and all gate records in one transaction. */
+/** One linearizable read: the leader key, the switchover that was asked for and all gate records in one transaction. */
 export interface EtcdView {
   readonly leader: {
     readonly host: string;
@@ -100,6 +101,8 @@ export interface EtcdView {
     /** What is left of it, ms, rounded down; asked after the key was read. */
     readonly ttlMs: number;
   } | null;
+  /** The host that Patroni was asked to switch over from, now: its failover key. */
+  readonly switchover: string | null;
   readonly records: Readonly<
     Record<string, GateRecord & { /** mod_revision, decimal */ readonly revision: string }>
   >;
