@@ -358,17 +358,17 @@ const backupSchema = z.strictObject({
   schedule: z
     .enum(["hourly", "daily", "weekly"])
     .default("daily")
-    .describe("How often a full backup is made"),
+    .describe("How often a full backup is made; the database's WAL is archived all the time"),
   keep: z.int().min(1).max(1000).default(14).describe("How many full backups are kept"),
   target: z
     .discriminatedUnion("kind", [
       z.strictObject({
-        kind: z.literal("storage").describe("On the shared storage"),
-        path: absolutePath.optional().describe("Directory; default: `backups` on the shared storage"),
+        kind: z.literal("storage").describe("In the directory `backups` of the shared storage"),
       }),
       z.strictObject({
-        kind: z.literal("local").describe("On the hosts' own disks only"),
-        path: absolutePath.optional().describe("Directory; default `/var/backups/<app>`"),
+        kind: z
+          .literal("local")
+          .describe("On the hosts' own disks: the app hosts only, and lost with them; not the database"),
       }),
       z.strictObject({
         kind: z.literal("nfs").describe("On a NAS or another NFS server"),
@@ -376,7 +376,7 @@ const backupSchema = z.strictObject({
         export: absolutePath.describe("Directory that the server exports"),
       }),
     ])
-    .describe("Where backups are kept"),
+    .describe("Where backups are kept; every app and database host has it at `/var/backups/<app>`"),
 });
 
 const acceptSchema = z.strictObject({
