@@ -72,7 +72,7 @@ function continued(record: UpgradeRecord | null, back: boolean): UpgradeRecord {
   if (!back || record.direction === "back") return record;
   if (!canTurnBack(record)) {
     throw new HoldfastError(
-      record.reversible
+      record.rollback !== "none"
         ? "the upgrade is as good as done: only old releases are to be removed"
         : `the upgrade to ${record.to.version} cannot be rolled back: its migration cannot`,
       { fix: "finish it with `holdfast upgrade --resume`" },
@@ -110,10 +110,10 @@ function timingsOf(given: Partial<Record<keyof UpgradeTimings, string>>): Upgrad
 
 function question(
   { name }: ServiceTopology,
-  { strategy, direction, from, to, reversible }: UpgradeRecord,
+  { strategy, direction, from, to, rollback }: UpgradeRecord,
 ): string {
   if (direction === "back") return `Take ${name} back from ${to.version} to ${from.version}?`;
-  const warning = reversible ? "" : "; it cannot be rolled back";
+  const warning = rollback === "none" ? "; it cannot be rolled back" : "";
   const how = strategy === "rolling" ? "one host after the other" : "with a downtime";
   return `Upgrade ${name} from ${from.version} to ${to.version}, ${how}${warning}?`;
 }

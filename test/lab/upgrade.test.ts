@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { poll } from "../../src/lib/retry.ts";
 import { loadRecord } from "../../src/run/upgrade/record.ts";
-import { addsColumn, buildRelease, failsReads, unhealthy } from "../support/app-package.ts";
+import { addsColumn, buildRelease, downgrades, failsReads, unhealthy } from "../support/app-package.ts";
 import { home, must, node } from "../support/lab.ts";
 import { removeAfterTests, root, testService, type TestService } from "../support/service.ts";
 
@@ -138,6 +138,32 @@ describe("an upgrade with limited downtime", () => {
     expect(result.downtimeMs).toBeGreaterThan(1000);
     expect(await inAppHosts("ls", "/opt/access-manager/releases")).toEqual(["2.0.0\n5.0.0", "2.0.0\n5.0.0"]);
     await expectSettled("5.0.0");
+  });
+});
+
+describe("a release whose migration must be taken back", () => {
+  it("is, with all stopped, before the release before starts again", async () => {
+    const archive = await buildRelease(service.directory, {
+      version: "6.0.0",
+      downgradesTo: ["5.0.0"],
+      edits: [addsColumn, ...downgrades, unhealthy],
+    });
+    const { code, stdout } = await service.holdfast([
+      "upgrade",
+      archive,
+      "--ready",
+      "10s",
+      "--yes",
+      "--json",
+    ]);
+    expect(code).toBe(1);
+    const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+    expect(result).toMatchObject({ outcome: "rolled-back", why: expect.stringContaining("install on app1") });
+    await expectSettled("5.0.0");
+    // The new release's own check: its migration is not there any more.
+    const check = "cd /opt/access-manager/releases/6.0.0 && scripts/migrate --check";
+    const app1 = (await service.lab()).machine("app1");
+    expect((await app1.run(["sh", "-c", check])).code).toBe(1);
   });
 });
 

@@ -34,12 +34,36 @@ export const failsReads: Edit = {
   by: '  let reads = 0;\n  const loaded = (): RoleCache => {\n    if ((reads += 1) % 3 === 0) throw new HttpError(503, "broken", {});\n',
 };
 
+/** A migration that the release before would not stand, and the way back. */
+export const downgrades: readonly Edit[] = [
+  {
+    file: "src/migrations.ts",
+    replace: "];\n\nexport const SCHEMA_VERSION",
+    by: '  { version: 3, sql: "ALTER TABLE roles ADD COLUMN team text" },\n];\n\nexport const SCHEMA_VERSION',
+  },
+  {
+    file: "src/main.ts",
+    replace: "    if (!check) {\n",
+    by: `    if (process.env["DOWNGRADE"] !== undefined) {
+      await database.transaction(async (query) => {
+        await query("ALTER TABLE roles DROP COLUMN IF EXISTS team");
+        await query("DELETE FROM schema_migrations WHERE version = 3");
+      }, 30_000);
+      return 0;
+    }
+    if (!check) {
+`,
+  },
+];
+
 /** @returns the path of `access-manager-<version>.tar.gz` in the directory */
 export async function buildRelease(
   directory: string,
   release: {
     readonly version: string;
     readonly compatibleWith?: readonly string[];
+    /** With `downgrades` among the edits. */
+    readonly downgradesTo?: readonly string[];
     readonly edits?: readonly Edit[];
   },
 ): Promise<string> {
@@ -47,12 +71,17 @@ export async function buildRelease(
   try {
     await cp(example, source, { recursive: true });
     await writeFile(join(source, "VERSION"), `${release.version}\n`);
-    const said = { backwardCompatibleWith: release.compatibleWith ?? [] };
+    const { compatibleWith = [], downgradesTo = [] } = release;
+    const said = { backwardCompatibleWith: compatibleWith, downgradesTo };
     await writeFile(join(source, "release.json"), JSON.stringify(said));
     for (const { file, replace, by } of release.edits ?? []) {
       const text = await readFile(join(source, file), "utf8");
       if (!text.includes(replace)) throw new Error(`${file} has no ${replace}`);
       await writeFile(join(source, file), text.replace(replace, by));
+    }
+    if (downgradesTo.length > 0) {
+      const script = '#!/bin/sh\nset -eu\nDOWNGRADE=1 exec "$(dirname -- "$0")/migrate"\n';
+      await writeFile(join(source, "scripts/downgrade"), script, { mode: 0o755 });
     }
     const path = join(directory, `access-manager-${release.version}.tar.gz`);
     await packageApp(path, source);

@@ -6,6 +6,13 @@
 export const strategies = ["rolling", "limited-downtime"] as const;
 export type Strategy = (typeof strategies)[number];
 
+/**
+ * How an upgrade is taken back: by the release before alone, which runs on the new schema; by taking the
+ * migration back first, while nothing runs; or not at all.
+ */
+export const rollbacks = ["release", "migration", "none"] as const;
+export type Rollback = (typeof rollbacks)[number];
+
 type HostAction =
   /** The package is put on the host and unpacked beside the release in use. */
   | "stage"
@@ -13,6 +20,8 @@ type HostAction =
   | "unstage"
   /** Out of the pool, and waited for what is under way. */
   | "drain"
+  /** The package takes its migration back. */
+  | "downgrade"
   /** Installed (the first host migrates), switched to, started. */
   | "install"
   /** The host's own health and version, and its health as the entry hosts reach it. */
@@ -47,12 +56,20 @@ export function forwardActions(strategy: Strategy, hosts: readonly string[]): Ac
  * What is done to take back what was begun: `begun` are the forward actions up to the one that failed.
  * In reverse order, so that a host which still has its old release comes first.
  */
-export function backActions(begun: readonly Action[]): Action[] {
+export function backActions(begun: readonly Action[], rollback: Rollback): Action[] {
   const stop = begun.find((action) => action.kind === "stop");
   const hostsOf = (kind: HostAction): string[] =>
     begun.flatMap((action) => (action.kind === kind ? [action.host] : []));
-  if (stop !== undefined) return [stop, ...onEach(["install", "verify", "admit"], stop.hosts.toReversed())];
   const installed = hostsOf("install");
+  if (stop !== undefined) {
+    // The first host has migrated, or may have.
+    const migrated = rollback === "migration" ? installed.slice(0, 1) : [];
+    return [
+      stop,
+      ...onEach(["downgrade"], migrated),
+      ...onEach(["install", "verify", "admit"], stop.hosts.toReversed()),
+    ];
+  }
   const onlyIn = (kind: HostAction): string[] => hostsOf(kind).filter((host) => !installed.includes(host));
   return [
     ...onEach(["admit"], onlyIn("drain")),
@@ -65,6 +82,7 @@ const verbs: Readonly<Record<HostAction, string>> = {
   stage: "put the package on",
   unstage: "take the package off",
   drain: "drain",
+  downgrade: "take the migration back on",
   install: "install on",
   verify: "verify",
   admit: "put back into the pool",

@@ -1,18 +1,22 @@
 /** What a package says about going to it and back: `release.json`, beside its VERSION. Pure. */
 import { z } from "zod";
-import type { Strategy } from "./actions.ts";
+import type { Rollback, Strategy } from "./actions.ts";
 
 const releaseSchema = z.strictObject({
   backwardCompatibleWith: z
     .array(z.string().min(1))
     .default([])
     .describe("Earlier versions that run on the schema which this release's migration leaves"),
+  downgradesTo: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Earlier versions to whose schema `scripts/downgrade VERSION` goes back"),
 });
 export type Release = z.output<typeof releaseSchema>;
 
 /** @returns what it says, or what is wrong with it. A package without one promises nothing. */
 export function parseRelease(text: string | null): Release | string {
-  if (text === null) return { backwardCompatibleWith: [] };
+  if (text === null) return { backwardCompatibleWith: [], downgradesTo: [] };
   try {
     const parsed = releaseSchema.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data;
@@ -22,14 +26,9 @@ export function parseRelease(text: string | null): Release | string {
   }
 }
 
-/** Whether both versions may run on the migrated schema at once: then one host after the other, and back, are possible. */
-export const isCompatible = (release: Release, from: string): boolean =>
-  release.backwardCompatibleWith.includes(from);
-
 export interface Choice {
   readonly strategy: Strategy;
-  /** The release before can be put back by itself when a gate fails. */
-  readonly reversible: boolean;
+  readonly rollback: Rollback;
 }
 
 /**
@@ -46,25 +45,27 @@ export function chooseStrategy(
   },
 ): Choice | { readonly refused: string; readonly fix: string } {
   const { from, hosts, asked, noRollback } = options;
-  const reversible = isCompatible(release, from);
-  const strategy = asked ?? (reversible && hosts > 1 ? "rolling" : "limited-downtime");
+  // Then both may run at once: one host after the other, and back, are possible.
+  const compatible = release.backwardCompatibleWith.includes(from);
+  const rollback = compatible ? "release" : release.downgradesTo.includes(from) ? "migration" : "none";
+  const strategy = asked ?? (compatible && hosts > 1 ? "rolling" : "limited-downtime");
   if (strategy === "rolling" && hosts < 2) {
     return {
       refused: "a rolling upgrade needs a second app host to serve meanwhile",
       fix: "use --strategy limited-downtime",
     };
   }
-  if (strategy === "rolling" && !reversible) {
+  if (strategy === "rolling" && !compatible) {
     return {
       refused: `a rolling upgrade runs ${from} and the new release side by side, and the package does not say that ${from} runs on its schema`,
       fix: "use --strategy limited-downtime, or name that version in the package's release.json",
     };
   }
-  if (!reversible && !noRollback) {
+  if (rollback === "none" && !noRollback) {
     return {
-      refused: `this upgrade could not be rolled back: the package does not say that ${from} runs on the schema that its migration leaves`,
-      fix: "make a backup of the database, then add --no-rollback; or name that version in the package's release.json",
+      refused: `this upgrade could not be rolled back: ${from} does not run on the schema that the package's migration leaves, and nothing takes that back`,
+      fix: "make a backup of the database, then add --no-rollback; or provide for it in the package's release.json",
     };
   }
-  return { strategy, reversible };
+  return { strategy, rollback };
 }

@@ -1,7 +1,14 @@
 /** Where an upgrade is, as it is kept on disk: enough to go on, or back, after it was cut anywhere. Pure. */
 import { z } from "zod";
 import type { Probe } from "./downtime.ts";
-import { type Action, backActions, describeAction, forwardActions, strategies } from "./actions.ts";
+import {
+  type Action,
+  backActions,
+  describeAction,
+  forwardActions,
+  rollbacks,
+  strategies,
+} from "./actions.ts";
 
 const releaseAt = z.strictObject({
   version: z.string().min(1),
@@ -13,7 +20,7 @@ const releaseAt = z.strictObject({
 export const recordSchema = z.strictObject({
   format: z.literal(1),
   strategy: z.enum(strategies),
-  reversible: z.boolean(),
+  rollback: z.enum(rollbacks),
   /** In the order of the upgrade; the first migrates. */
   hosts: z.array(z.string()).min(1),
   from: releaseAt,
@@ -43,10 +50,7 @@ export type ReleaseAt = UpgradeRecord["from"];
 export type Learned = Partial<Pick<UpgradeRecord, "stoppedAt" | "servedAt" | "cut">>;
 
 export function beginUpgrade(
-  given: Pick<
-    UpgradeRecord,
-    "strategy" | "reversible" | "hosts" | "from" | "to" | "startedAt" | "responseMs"
-  >,
+  given: Pick<UpgradeRecord, "strategy" | "rollback" | "hosts" | "from" | "to" | "startedAt" | "responseMs">,
 ): UpgradeRecord {
   return {
     format: 1,
@@ -62,9 +66,9 @@ export function beginUpgrade(
 }
 
 /** All actions of the direction that the upgrade goes in. */
-export function actionsOf({ strategy, hosts, direction, reached }: UpgradeRecord): Action[] {
+export function actionsOf({ strategy, hosts, direction, reached, rollback }: UpgradeRecord): Action[] {
   const forward = forwardActions(strategy, hosts);
-  return direction === "forward" ? forward : backActions(forward.slice(0, reached + 1));
+  return direction === "forward" ? forward : backActions(forward.slice(0, reached + 1), rollback);
 }
 
 /** The action under way; undefined when all is done. */
@@ -83,7 +87,7 @@ export const turnBack = (record: UpgradeRecord, why: string): UpgradeRecord =>
 
 /** From when the topology may name the new package there is nothing left to take back. */
 export function canTurnBack(record: UpgradeRecord): boolean {
-  if (!record.reversible || record.direction === "back") return false;
+  if (record.rollback === "none" || record.direction === "back") return false;
   const adopt = forwardActions(record.strategy, record.hosts).findIndex(({ kind }) => kind === "adopt");
   return record.position < adopt;
 }

@@ -19,7 +19,7 @@ import {
 const begun = (change: Partial<UpgradeRecord> = {}): UpgradeRecord => ({
   ...beginUpgrade({
     strategy: "rolling",
-    reversible: true,
+    rollback: "release",
     hosts: ["app1", "app2"],
     from: { version: "1.0.0", sha256: "a".repeat(64), package: "/p/shop-1.0.0.tar.gz" },
     to: { version: "2.0.0", sha256: "b".repeat(64), package: "/p/shop-2.0.0.tar.gz" },
@@ -84,6 +84,13 @@ describe("what is done", () => {
     );
     const stopped = turnBack(walked(begun({ strategy: "limited-downtime" }), 3), "no");
     expect(told(stopped).slice(0, 2)).toEqual(["stop the service on app1, app2", "install on app2"]);
+    const migrated = turnBack({ ...stopped, direction: "forward", rollback: "migration" }, "no");
+    expect(told({ ...migrated, reached: 3 }).slice(0, 3)).toEqual([
+      "stop the service on app1, app2",
+      "take the migration back on app1",
+      "install on app2",
+    ]);
+    expect(told({ ...migrated, reached: 2 })).not.toContain("take the migration back on app1");
   });
 
   it("is the same list wherever it was cut, ends, and never drains a host twice at once", () => {
@@ -127,7 +134,7 @@ describe("what is done", () => {
   });
 
   it("cannot be taken back when the package says so, twice, or once the topology names the new one", () => {
-    expect(canTurnBack(begun({ reversible: false }))).toBe(false);
+    expect(canTurnBack(begun({ rollback: "none" }))).toBe(false);
     expect(canTurnBack(turnBack(begun(), "no"))).toBe(false);
     expect(canTurnBack(walked(begun(), 11))).toBe(true);
     expect(canTurnBack(walked(begun(), 12))).toBe(false);
@@ -135,14 +142,17 @@ describe("what is done", () => {
 });
 
 describe("what a package says", () => {
-  const compatible = { backwardCompatibleWith: ["1.0.0"] };
+  const compatible = { backwardCompatibleWith: ["1.0.0"], downgradesTo: ["0.8.0"] };
   const choose = (change: Partial<Parameters<typeof chooseStrategy>[1]>, release = compatible) =>
     chooseStrategy(release, { from: "1.0.0", hosts: 2, asked: undefined, noRollback: false, ...change });
 
   it("decides about the strategy", () => {
-    expect(choose({})).toEqual({ strategy: "rolling", reversible: true });
-    expect(choose({ hosts: 1 })).toEqual({ strategy: "limited-downtime", reversible: true });
-    expect(choose({ asked: "limited-downtime" })).toEqual({ strategy: "limited-downtime", reversible: true });
+    expect(choose({})).toEqual({ strategy: "rolling", rollback: "release" });
+    expect(choose({ hosts: 1 })).toEqual({ strategy: "limited-downtime", rollback: "release" });
+    expect(choose({ asked: "limited-downtime" })).toEqual({
+      strategy: "limited-downtime",
+      rollback: "release",
+    });
     expect(choose({ asked: "rolling", hosts: 1 })).toHaveProperty("refused");
   });
 
@@ -152,14 +162,15 @@ describe("what a package says", () => {
     });
     expect(choose({ from: "0.9.0", noRollback: true })).toEqual({
       strategy: "limited-downtime",
-      reversible: false,
+      rollback: "none",
     });
+    expect(choose({ from: "0.8.0" })).toEqual({ strategy: "limited-downtime", rollback: "migration" });
     expect(choose({ from: "0.9.0", asked: "rolling", noRollback: true })).toHaveProperty("refused");
   });
 
   it("is read strictly: a misspelt promise is a mistake, none is no promise", () => {
-    expect(parseRelease(null)).toEqual({ backwardCompatibleWith: [] });
-    expect(parseRelease('{"backwardCompatibleWith":["1.0.0"]}')).toEqual(compatible);
+    expect(parseRelease(null)).toEqual({ backwardCompatibleWith: [], downgradesTo: [] });
+    expect(parseRelease('{"backwardCompatibleWith":["1.0.0"],"downgradesTo":["0.8.0"]}')).toEqual(compatible);
     expect(parseRelease('{"backwardCompatible":["1.0.0"]}')).toMatch(/Unrecognized key/);
     expect(parseRelease("{")).toMatch(/JSON/);
   });

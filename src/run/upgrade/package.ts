@@ -42,6 +42,11 @@ export async function readPackage(path: string, app: string, cwd: string): Promi
       fix: "correct it and build the package again",
     });
   }
+  if (release.downgradesTo.length > 0 && !members.includes(`${top}/scripts/downgrade`)) {
+    throw new HoldfastError(`${file}: release.json promises a downgrade, and there is no scripts/downgrade`, {
+      fix: "correct it and build the package again",
+    });
+  }
   return { at: { version, sha256, package: file }, release };
 }
 

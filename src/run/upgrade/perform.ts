@@ -1,5 +1,5 @@
 /** One action of an upgrade, done on real hosts. Each may be cut anywhere and done again. */
-import { packagePath } from "../../core/engines/app/environment.ts";
+import { appFiles, packagePath, releaseDirectory } from "../../core/engines/app/environment.ts";
 import { haproxyFiles } from "../../core/engines/haproxy/paths.ts";
 import type { DesiredHost } from "../../core/plan/desired.ts";
 import type { Step } from "../../core/plan/steps.ts";
@@ -73,6 +73,8 @@ export async function performAction(
       if (record.stoppedAt === null) await learn({ stoppedAt: Date.now() });
       await Promise.all(action.hosts.map((host) => stopApp(hostNamed(tools, host), topology)));
       return undefined;
+    case "downgrade":
+      return downgrade(hostNamed(tools, action.host), topology, record);
     case "install":
       return install(tools, action.host, targetOf(record));
     case "verify":
@@ -161,6 +163,23 @@ async function stopApp(host: Host, { app }: ServiceTopology): Promise<void> {
   });
   if (code !== 0)
     throw new HoldfastError(`${host.name}: ${app.unit} cannot be stopped: ${lastLines(stderr, 3)}`);
+}
+
+/** Nothing of the app runs now: the schema and what is in it belong to the script alone. */
+async function downgrade(
+  host: Host,
+  { app }: ServiceTopology,
+  { from, to }: UpgradeRecord,
+): Promise<undefined> {
+  const script = `set -a; . ${appFiles.environment}; set +a
+cd "$1"
+exec scripts/downgrade "$2"`;
+  const argv = ["sh", "-euc", script, "sh", releaseDirectory(app.name, to.version), from.version];
+  const { code, stdout, stderr } = await host.run(argv, { timeoutMs: 600_000 });
+  if (code === 0) return undefined;
+  throw new HoldfastError(
+    `${host.name}: the migration cannot be taken back: ${lastLines(stderr || stdout, 8)}`,
+  );
 }
 
 /** HAProxy's own check, asked by hand: in the pool a host serves at once, before HAProxy has checked it. */

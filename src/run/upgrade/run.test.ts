@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Action, describeAction, type Strategy } from "../../core/upgrade/actions.ts";
+import { type Action, describeAction, type Rollback, type Strategy } from "../../core/upgrade/actions.ts";
 import {
   actionsOf,
   beginUpgrade,
@@ -20,10 +20,10 @@ const quiet: Reporter = {
 };
 
 const hosts = ["app1", "app2", "app3"];
-const begun = (strategy: Strategy = "rolling", reversible = true): UpgradeRecord =>
+const begun = (strategy: Strategy = "rolling", rollback: Rollback = "release"): UpgradeRecord =>
   beginUpgrade({
     strategy,
-    reversible,
+    rollback,
     hosts,
     from: { version: "1.0.0", sha256: "a".repeat(64), package: "/p/shop-1.0.0.tar.gz" },
     to: { version: "2.0.0", sha256: "b".repeat(64), package: "/p/shop-2.0.0.tar.gz" },
@@ -40,6 +40,7 @@ class World {
   readonly pool = new Set(hosts);
   readonly packages = new Set<string>();
   topology = "1.0.0";
+  schema = "1.0.0";
   file: string | null = null;
   readonly done: string[] = [];
   /** Fewest hosts that ever served. */
@@ -61,6 +62,9 @@ class World {
         for (const host of action.hosts) this.running.delete(host);
         break;
       case "install":
+        if (record.direction === "forward" && action.host === hosts[0]) this.schema = record.to.version;
+        if (record.rollback === "migration")
+          must(this.schema === targetOf(record).version, "started a release on another's schema");
         this.release.set(action.host, targetOf(record).version);
         this.running.add(action.host);
         if (record.direction === "back") this.packages.delete(action.host);
@@ -77,6 +81,10 @@ class World {
         break;
       case "adopt":
         this.topology = record.to.version;
+        break;
+      case "downgrade":
+        must(this.running.size === 0, "took a migration back under a running app");
+        this.schema = record.from.version;
         break;
       case "prune":
         break;
@@ -132,14 +140,18 @@ function contextOf(
   };
 }
 
-const names: readonly Strategy[] = ["rolling", "limited-downtime"];
+const ways: readonly (readonly [Strategy, Rollback])[] = [
+  ["rolling", "release"],
+  ["limited-downtime", "release"],
+  ["limited-downtime", "migration"],
+];
 
-describe.each(names)("%s", (strategy) => {
-  const actions = actionsOf(begun(strategy));
+describe.each(ways)("%s, taken back by the %s", (strategy, rollback) => {
+  const actions = actionsOf(begun(strategy, rollback));
 
   it("takes every host to the new release", async () => {
     const world = new World();
-    const end = await runUpgrade(begun(strategy), contextOf(world));
+    const end = await runUpgrade(begun(strategy, rollback), contextOf(world));
     expect(end.direction).toBe("forward");
     expect(world.state()).toEqual(everywhere("2.0.0"));
     expect(world.least).toBe(strategy === "rolling" ? hosts.length - 1 : 0);
@@ -155,7 +167,7 @@ describe.each(names)("%s", (strategy) => {
       if (moment === "before") at += 1;
       if (moment === when && at === index) throw new Killed();
     });
-    await expect(runUpgrade(begun(strategy), killer)).rejects.toThrow(Killed);
+    await expect(runUpgrade(begun(strategy, rollback), killer)).rejects.toThrow(Killed);
     await runUpgrade(world.read(), contextOf(world));
     expect(world.state()).toEqual(everywhere("2.0.0"));
     expect(world.least).toBe(strategy === "rolling" ? hosts.length - 1 : 0);
@@ -176,7 +188,7 @@ describe.each(names)("%s", (strategy) => {
         if (moment === "before") at += 1;
         if (moment === "after" && at === index) throw new HoldfastError("the gate says no");
       });
-      const end = await runUpgrade(begun(strategy), failing);
+      const end = await runUpgrade(begun(strategy, rollback), failing);
       expect(end).toMatchObject({ direction: "back", why: expect.stringContaining("the gate says no") });
       expect(world.state()).toEqual(everywhere("1.0.0"));
       expect(world.least).toBeGreaterThanOrEqual(strategy === "rolling" ? hosts.length - 1 : 0);
@@ -198,7 +210,7 @@ describe.each(names)("%s", (strategy) => {
         if (moment === "before") forward += 1;
         if (moment === "after" && forward === failed) throw new HoldfastError("no");
       });
-      const ended = await runUpgrade(begun(strategy), failing).then(
+      const ended = await runUpgrade(begun(strategy, rollback), failing).then(
         () => true,
         () => false,
       );
@@ -231,7 +243,7 @@ describe("an upgrade stops where it is", () => {
   it("when it cannot be taken back, or going back fails", async () => {
     const world = new World();
     const no = new HoldfastError("no");
-    const run = runUpgrade(begun("limited-downtime", false), failAt(world, "verify", no));
+    const run = runUpgrade(begun("limited-downtime", "none"), failAt(world, "verify", no));
     await expect(run).rejects.toThrow(/the upgrade to 2\.0\.0 stopped at "verify app1": no/);
     const back = runUpgrade(begun(), failAt(new World(), "verify", no));
     await expect(back).rejects.toThrow(/going back to 1\.0\.0 stopped at "verify app1"/);
