@@ -1,7 +1,6 @@
-import { chown, readFile, realpath, stat } from "node:fs/promises";
+import { chmod, chown, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { editText } from "../../core/topology/rewrite.ts";
-import { writeFileAtomic } from "../../lib/atomic.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 
 /**
@@ -11,21 +10,27 @@ import { HoldfastError } from "../../lib/errors.ts";
  */
 export async function adoptPackage(file: string, archive: string): Promise<void> {
   const target = await realpath(file);
-  const [text, { mode, uid, gid }] = await Promise.all([readFile(target, "utf8"), stat(target)]);
+  const text = await readFile(target, "utf8");
   const path = relative(dirname(target), archive);
   // Anything else could mean something in YAML; a JSON string is one there, too.
   const value = /^[\w./@+-]+$/.test(path) ? path : JSON.stringify(path);
-  let changed: string;
   try {
-    changed = editText(text, [{ path: ["app", "package"], value }]);
+    const changed = editText(text, [{ path: ["app", "package"], value }]);
+    if (changed !== text) await replaceFile(target, changed);
   } catch (error) {
     throw new HoldfastError(`${file} cannot be changed: ${(error as Error).message}`, {
-      fix: `write \`package: ${value}\` under \`app\` in it by hand`,
+      fix: `write \`package: ${value}\` under \`app\` in it by hand, then go on`,
       cause: error,
     });
   }
-  if (changed === text) return;
-  await writeFileAtomic(target, changed, mode & 0o777);
-  // Run with sudo, it stays the operator's own file.
-  await chown(target, uid, gid);
+}
+
+/** Run with sudo, it stays the operator's own file: it is theirs before it has its name. */
+async function replaceFile(target: string, text: string): Promise<void> {
+  const { mode, uid, gid } = await stat(target);
+  const temporary = `${target}.holdfast-new`;
+  await writeFile(temporary, text, { flush: true });
+  await chmod(temporary, mode & 0o777);
+  await chown(temporary, uid, gid);
+  await rename(temporary, target);
 }

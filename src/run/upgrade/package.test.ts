@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -100,6 +109,7 @@ describe("the topology file", () => {
         .join("\n"),
     );
     expect(statSync(file).mode & 0o777).toBe(0o644);
+    expect(readdirSync(directory).sort()).toEqual(["holdfast.yaml", "link.yaml"]);
     await adoptPackage(file, join(directory, "a: b.tar.gz"));
     expect(readFileSync(file, "utf8")).toContain('package: "a: b.tar.gz" # from CI');
   });
