@@ -55,14 +55,14 @@ export async function verifyRepository(
   const options = ["--output=text", "--log-level-console=warn", "--process-max=2"];
   const argv = asPostgres("pgbackrest", `--stanza=${stanza(topology)}`, ...options, "verify");
   const { code, stdout, stderr } = await by.run(argv, { timeoutMs: COPY_MS });
-  const wrong = wrongLines(`${stdout}\n${stderr}`);
+  const wrong = wrongLines(stdout);
   if (code !== 0 && wrong.length === 0) wrong.push(lastLines(stderr || stdout, 3) || `exit ${code}`);
   return { backups: repository.backups, wrong };
 }
 
-/** Of `pgbackrest verify --output=text`: errors, and backups that are not valid. */
-export const wrongLines = (output: string): string[] =>
-  output
-    .split("\n")
-    .map((line) => line.replace(/^.*?(ERROR|WARN):/, "$1:").trim())
-    .filter((line) => line.startsWith("ERROR:") || /status: (invalid|manifest missing)/.test(line));
+/** Of `pgbackrest verify --output=text`, which says nothing when all is well: what stands behind the error. */
+export function wrongLines(output: string): string[] {
+  const lines = output.split("\n").map((line) => line.trim());
+  const start = lines.indexOf("status: error");
+  return start === -1 ? [] : lines.slice(start + 1).filter((line) => line !== "");
+}

