@@ -1,4 +1,5 @@
 import { isoTime } from "../core/backup/choose.ts";
+import { archivesWal } from "../core/engines/pgbackrest/archive.ts";
 import { isService, type ServiceTopology } from "../core/topology/schema.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import type { Host } from "../ports.ts";
@@ -85,6 +86,19 @@ const actions: Readonly<Record<string, (context: Context) => Promise<ExitStatus>
 };
 
 async function list({ topology, hosts, io }: Context): Promise<ExitStatus> {
+  if (archivesWal(topology)) await listDatabase(topology, hosts, io);
+  for (const { name, hostname, time } of await listAppBackups(topology, hosts)) {
+    const line = { type: "backup", of: "app", name, hostname, time };
+    io.stdout(io.json ? JSON.stringify(line) : `app       ${name}`);
+  }
+  return ExitStatus.ok;
+}
+
+async function listDatabase(
+  topology: ServiceTopology,
+  hosts: ReadonlyMap<string, Host>,
+  io: CommandIo,
+): Promise<void> {
   const { repository, by } = await readRepository(topology, databaseHosts(topology, hosts));
   const proofs = new Map((await readProofs(by, topology)).map((proof) => [proof.backup, proof]));
   for (const backup of repository.backups) {
@@ -98,17 +112,14 @@ async function list({ topology, hosts, io }: Context): Promise<ExitStatus> {
         : `database  ${backup.label.padEnd(33)} ${isoTime(backup.stopped)}  ${mebibytes(backup.size).padStart(9)}  ${note}`,
     );
   }
-  for (const { name, hostname, time } of await listAppBackups(topology, hosts)) {
-    const line = { type: "backup", of: "app", name, hostname, time };
-    io.stdout(io.json ? JSON.stringify(line) : `app       ${name}`);
-  }
-  return ExitStatus.ok;
 }
 
 const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MiB`;
 
 async function verify({ topology, hosts, io }: Context): Promise<ExitStatus> {
-  const { backups, wrong } = await verifyRepository(topology, hosts);
+  const { backups, wrong } = archivesWal(topology)
+    ? await verifyRepository(topology, hosts)
+    : { backups: [], wrong: [] };
   const apps = await Promise.all(
     (await listAppBackups(topology, hosts)).map(async ({ name, by }) => ({
       name,
