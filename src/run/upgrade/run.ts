@@ -51,7 +51,8 @@ export async function runUpgrade(begun: UpgradeRecord, context: UpgradeContext):
     } catch (error) {
       task.fail((error as Error).message);
       if (!(error instanceof HoldfastError)) throw error;
-      if (context.signal.aborted || isUnreachable(error) || !canTurnBack(record)) {
+      if (context.signal.aborted) throw stopped(record, error.message, ExitStatus.aborted, error);
+      if (isUnreachable(error) || !canTurnBack(record)) {
         throw stopped(record, error.message, error.exitStatus, error);
       }
       await keep(turnBack(record, `${describeAction(action)}: ${error.message}`));
