@@ -133,9 +133,10 @@ async function verify({ topology, hosts, io }: Context): Promise<ExitStatus> {
       JSON.stringify({ type: "verify", good, database: { backups: backups.length, wrong }, app: apps }),
     );
   else {
-    io.stdout(
-      `database  ${wrong.length === 0 ? `${backups.length} backups and their WAL are good` : "DAMAGED"}`,
-    );
+    if (archivesWal(topology)) {
+      const found = wrong.length === 0 ? `${backups.length} backups and their WAL are good` : "DAMAGED";
+      io.stdout(`database  ${found}`);
+    }
     for (const line of wrong) io.stdout(`            ${line}`);
     io.stdout(`app       ${apps.length - damaged.length} of ${apps.length} backups are good`);
     for (const { name, wrong } of damaged) io.stdout(`            ${name}: ${wrong}`);
