@@ -6,11 +6,13 @@ import { parseTopology } from "../core/topology/parse.ts";
 import { formatProblem, isBlocking, type Problem } from "../core/topology/problem.ts";
 import type { Topology } from "../core/topology/schema.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
+import { readPresent } from "../run/pool/record.ts";
 import { blueprintNames, readBlueprint } from "./blueprints.ts";
 import { gatherFacts } from "./facts.ts";
 import type { CommandIo } from "./io.ts";
 
 export interface LoadedTopology {
+  /** Of what exists: without the app hosts that are not members of the pool now. */
   readonly topology: Topology;
   readonly text: string;
   /** Absolute path of the file. */
@@ -21,7 +23,7 @@ export interface LoadedTopology {
 
 export const defaultFile = "holdfast.yaml";
 
-type Place = Pick<CommandIo, "cwd" | "root">;
+type Place = Pick<CommandIo, "cwd" | "root"> & Partial<Pick<CommandIo, "home">>;
 
 /**
  * @param argument a file, or a blueprint's name; default ./holdfast.yaml
@@ -33,7 +35,12 @@ export async function loadTopology(argument: string | undefined, io: Place): Pro
   const { topology, problems, positions } = parseTopology(text, file);
   if (topology === undefined) throw invalidTopology(file, text, problems);
   const facts = await gatherFacts(topology, file);
-  return { topology, text, file, problems: runChecks(topology, facts, positions.value) };
+  return {
+    topology: io.home === undefined ? topology : await readPresent(topology, io.home),
+    text,
+    file,
+    problems: runChecks(topology, facts, positions.value),
+  };
 }
 
 /** @throws HoldfastError (usage) when there are errors that nobody accepted, naming them. */

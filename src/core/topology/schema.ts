@@ -4,6 +4,7 @@
  * all derived from it. Every field carries a `describe()`; every object is strict.
  */
 import { z } from "zod";
+import { poolFits, poolSchema } from "./pool-schema.ts";
 
 const text = z.string().min(1);
 const durationForm = "must be a duration such as 250ms, 10s, 5m, 1h or 7d";
@@ -204,7 +205,10 @@ const appSchema = z.strictObject({
   name: name.describe(
     "Name of the service; its files are in `/opt/<name>`, its backups in `/var/backups/<name>`",
   ),
-  hosts: hostNames.describe("Hosts that run the app, all alike"),
+  hosts: hostNames.describe("Hosts that run the app, all alike; with `pool` those that may"),
+  pool: poolSchema
+    .optional()
+    .describe("How many of the hosts run, kept up by the controller; default: all of them, as they are"),
   package: text.describe(
     "Versioned archive (.tar.gz) with VERSION and scripts/, relative to the topology file",
   ),
@@ -407,6 +411,7 @@ export const topologySchema = z.strictObject({
   objectives: objectivesSchema.describe("What a fault may cost; `holdfast drill` judges against it"),
   entry: entrySchema.describe("Load balancers or web servers that share the clients' address"),
   app: appSchema
+    .refine(poolFits.check, poolFits.message)
     .optional()
     .describe(
       "The service itself. `app`, `database` and `coordination` come together; without them the entry stands alone",
@@ -423,7 +428,13 @@ export const topologySchema = z.strictObject({
 });
 
 /** A topology as parsed: defaults filled in, durations in milliseconds, sizes in bytes. */
-export type Topology = z.output<typeof topologySchema>;
+export type Topology = z.output<typeof topologySchema> & {
+  /** All hosts that may exist, where some do not now (`presentTopology`). */
+  readonly candidates?: {
+    readonly hosts: z.output<typeof topologySchema>["hosts"];
+    readonly app: readonly string[];
+  };
+};
 export type TopologyHost = Topology["hosts"][string];
 
 /** A topology of a whole service: what stands behind the entry is Holdfast's too. */

@@ -1,3 +1,4 @@
+import { everyAppHost } from "../../topology/pool.ts";
 import type { ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { readOnlyPort } from "../haproxy/database.ts";
@@ -25,7 +26,7 @@ export function environmentFile(topology: ServiceTopology, host: string): string
   const variables: Record<string, string | number> = {
     NODE_NAME: host,
     NODE_ADDRESS: addressOf(topology, host),
-    PEERS: app.hosts
+    PEERS: everyAppHost(topology)
       .filter((name) => name !== host)
       .map((name) => `${name}=${addressOf(topology, name)}`)
       .join(","),

@@ -1,5 +1,6 @@
 import type { DesiredDirectory, DesiredTask } from "../../plan/desired.ts";
 import { Phase } from "../../plan/desired.ts";
+import { everyHost } from "../../topology/pool.ts";
 import type { Topology } from "../../topology/schema.ts";
 import type { Engine } from "../engine.ts";
 import { textFile } from "./files.ts";
@@ -35,7 +36,7 @@ function directories(): DesiredDirectory[] {
 
 /** Names must resolve while every name server is down, so the hosts of the topology know each other by file. */
 function hostsFile(topology: Topology, host: string): string {
-  const others = Object.entries(topology.hosts).map(([name, { address }]) => `${address} ${name}`);
+  const others = Object.entries(everyHost(topology)).map(([name, { address }]) => `${address} ${name}`);
   return `${[
     "# Written by Holdfast.",
     "127.0.0.1 localhost",

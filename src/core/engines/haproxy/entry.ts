@@ -1,3 +1,4 @@
+import { everyAppHost } from "../../topology/pool.ts";
 import { clientAddress, type ServiceTopology } from "../../topology/schema.ts";
 import { addressOf } from "../address.ts";
 import { haproxyFiles, section } from "./paths.ts";
@@ -79,7 +80,7 @@ const forwardedHeaders = [
 ];
 
 function poolSection(topology: ServiceTopology): string {
-  const { health, hosts, port } = topology.app;
+  const { health, port } = topology.app;
   const interval = health.interval;
   return section(`backend ${pool}`, [
     "mode http",
@@ -109,13 +110,13 @@ function poolSection(topology: ServiceTopology): string {
     "# the host out by itself: on a busy machine that took the last good one out",
     "default-server observe layer4 error-limit 1 on-error fastinter",
     `default-server ssl verify required ca-file ${haproxyFiles.ca}`,
-    ...hosts.map((name) => serverLine(topology, name, port)),
+    ...everyAppHost(topology).map((name) => serverLine(topology, name, port)),
   ]);
 }
 
 /** While no app host passes its checks: each is tried all the same. */
 function lastResortSection(topology: ServiceTopology): string {
-  const { hosts, port } = topology.app;
+  const { port } = topology.app;
   return section(`backend ${lastResort}`, [
     "mode http",
     "balance roundrobin",
@@ -125,7 +126,9 @@ function lastResortSection(topology: ServiceTopology): string {
     "timeout server 35s",
     "timeout tunnel 1h",
     `default-server ssl verify required ca-file ${haproxyFiles.ca}`,
-    ...hosts.map((name) => `server ${name} ${addressOf(topology, name)}:${port} ${identityOf(name)}`),
+    ...everyAppHost(topology).map(
+      (name) => `server ${name} ${addressOf(topology, name)}:${port} ${identityOf(name)}`,
+    ),
   ]);
 }
 

@@ -1,5 +1,6 @@
 /** patroni.yml and the unit that runs it. */
 import type { ServiceContext } from "../engine.ts";
+import { everyAppHost } from "../../topology/pool.ts";
 import { addressOf } from "../address.ts";
 import { tlsPaths } from "../tls.ts";
 import { dynamicConfig } from "./dynamic.ts";
@@ -103,7 +104,7 @@ const verifyFull = `sslmode: verify-full, sslrootcert: ${tls.ca}`;
 
 /** Who may connect; nobody does without TLS. Rules are tried in order and what matches none is refused. */
 function accessRules({ topology }: ServiceContext): string[] {
-  const { database, app } = topology;
+  const { database } = topology;
   const addresses = (hosts: readonly string[]): string[] =>
     hosts.map((host) => `${addressOf(topology, host)}/32`);
   const data = addresses(database.hosts);
@@ -114,7 +115,7 @@ function accessRules({ topology }: ServiceContext): string[] {
     ...data.map((peer) => `hostssl replication replicator ${peer} scram-sha-256`),
     ...data.map((peer) => `hostssl postgres rewinder ${peer} scram-sha-256`),
     ...data.map((peer) => `hostssl all postgres ${peer} scram-sha-256`),
-    ...[...new Set([...addresses(app.hosts), ...data])].map(
+    ...[...new Set([...addresses(everyAppHost(topology)), ...data])].map(
       (client) => `hostssl ${database.name} ${database.user} ${client} scram-sha-256`,
     ),
   ];
