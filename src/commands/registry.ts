@@ -1,6 +1,7 @@
 import { run as address, usage as addressUsage } from "./address.ts";
 import { run as agent } from "./agent.ts";
 import { run as check, usage as checkUsage } from "./check.ts";
+import { run as controller, usage as controllerUsage } from "./controller.ts";
 import { run as demo, usage as demoUsage } from "./demo.ts";
 import { run as doctor, usage as doctorUsage } from "./doctor.ts";
 import { run as down, usage as downUsage } from "./down.ts";
@@ -12,6 +13,7 @@ import { run as labEc2 } from "./lab-ec2.ts";
 import { run as loadgen } from "./loadgen.ts";
 import { run as plan, usage as planUsage } from "./plan.ts";
 import { run as render, usage as renderUsage } from "./render.ts";
+import { run as scale, usage as scaleUsage } from "./scale.ts";
 import { run as status, usage as statusUsage } from "./status.ts";
 import { run as switchover, usage as switchoverUsage } from "./switchover.ts";
 import { run as up, usage as upUsage } from "./up.ts";
@@ -77,6 +79,17 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     {
       run: upgrade,
       help: { usage: upgradeUsage, summary: "take the app to another release; back by itself when it fails" },
+    },
+  ],
+  [
+    "scale",
+    { run: scale, help: { usage: scaleUsage, summary: "make the pool of app hosts larger or smaller" } },
+  ],
+  [
+    "controller",
+    {
+      run: controller,
+      help: { usage: controllerUsage, summary: "keep the pool at its size: replace app hosts that are lost" },
     },
   ],
   [

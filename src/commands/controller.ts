@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { PoolController } from "../controller/controller.ts";
+import { ExitStatus, HoldfastError } from "../lib/errors.ts";
+import { tryLock } from "../lib/lock.ts";
+import { parseCommand } from "./arguments.ts";
+import type { CommandIo } from "./io.ts";
+import { controllerLock, loadPool, poolSettings } from "./pool.ts";
+
+export const usage = "holdfast controller run [FILE|BLUEPRINT] [--json]";
+
+/** Keeps the pool at its size and replaces what is lost, until it is told to stop. */
+export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
+  const { positionals } = parseCommand(args, usage, {}, 2);
+  const [verb, file] = positionals;
+  if (verb !== "run") {
+    throw new HoldfastError(verb === undefined ? "controller what?" : `controller cannot ${verb}`, {
+      fix: `usage: ${usage}`,
+      exitStatus: ExitStatus.usage,
+    });
+  }
+  const place = await loadPool(file, io);
+  const lock = await tryLock(controllerLock(place.directory));
+  if (lock === undefined) {
+    throw new HoldfastError(`another controller keeps the pool of ${place.full.name}`, {
+      fix: "leave it to that one, or end it first",
+    });
+  }
+  const settings = poolSettings(place.full);
+  const controller = new PoolController(place, settings);
+  io.reporter.info(`keeping the pool of ${place.full.name}`);
+  let told: readonly string[] = [];
+  try {
+    while (!io.signal.aborted) {
+      const alarms = await controller.turn().then(
+        (turn) => turn.alarms,
+        (error: unknown) => {
+          if (!(error instanceof HoldfastError)) throw error;
+          return [error.message];
+        },
+      );
+      for (const alarm of alarms) if (!told.includes(alarm)) io.reporter.warn(alarm);
+      for (const alarm of told) if (!alarms.includes(alarm)) io.reporter.info(`over: ${alarm}`);
+      told = alarms;
+      await sleep(settings.turnMs, undefined, { signal: io.signal }).catch(() => undefined);
+    }
+    return ExitStatus.ok;
+  } finally {
+    await controller.close();
+    await lock.release();
+  }
+}
