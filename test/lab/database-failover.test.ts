@@ -54,6 +54,14 @@ describe.each([3, 2])("with %i data hosts", (dataHosts) => {
     },
   );
 
+  it("a switchover: another host is primary, and no write is lost", { timeout }, async () => {
+    const before = await cluster.primary();
+    const result = await oneRun(cluster, "accelerator", fault("switchover"));
+    expect(result).toMatchObject({ lost: 0, twice: 0 });
+    expect(result.outageMs).toBeLessThan(GENEROUS_MS);
+    expect((await cluster.primary()).name).not.toBe(before.name);
+  });
+
   it("a killed Patroni stops no write", { timeout }, async () => {
     const result = await oneRun(cluster, "accelerator", fault("kill-patroni"));
     expect(result).toMatchObject({ lost: 0, twice: 0 });

@@ -77,8 +77,10 @@ function onceAtATime(act: () => Promise<void>): () => void {
 /** Whether PostgreSQL here is, or may soon be, something else than it was. */
 function isChanging({ settings, state }: LeaseLoop): boolean {
   const leader = state.view?.etcd.leader?.host;
-  const { status, silent } = state.postgres;
-  const settled = leader === settings.self ? status === "primary" : status === "replica";
+  const { status, silent, upstream } = state.postgres;
+  // A replica that lost its leader may be primary in a moment, long before etcd is read again.
+  const follows = status === "replica" && upstream === leader;
+  const settled = leader === settings.self ? status === "primary" : follows;
   return leader === undefined || !settled || silent > 0;
 }
 
