@@ -10,6 +10,7 @@ import { makeHost, type PoolPlace, removeHost } from "../run/pool/hosts.ts";
 import { RequestRates } from "../run/pool/load.ts";
 import { freeHosts, observePool, type SeenPool } from "../run/pool/observe.ts";
 import { type PoolRecord, readPool, writePool } from "../run/pool/record.ts";
+import { loadRecord } from "../run/upgrade/record.ts";
 
 export interface PoolTurn {
   readonly actions: readonly PoolAction[];
@@ -171,6 +172,8 @@ export class PoolController {
 }
 
 async function isBusy(directory: string): Promise<boolean> {
+  // Its hosts are of two releases, and one may be out of the pool: that is the upgrade's to end.
+  if ((await loadRecord(directory)) !== null) return true;
   const lock = await tryLock(directory);
   await lock?.release();
   return lock === undefined;

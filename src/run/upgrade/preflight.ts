@@ -5,7 +5,7 @@ import type { Strategy } from "../../core/upgrade/actions.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Host } from "../../ports.ts";
 import { observeAll, planAll } from "../converge.ts";
-import { entryHosts, isUp, poolOf } from "../drain.ts";
+import { entryHosts, poolOf } from "../drain.ts";
 import type { TopologyState } from "../state.ts";
 
 /** @throws HoldfastError when a host cannot be reached, differs from the topology, or does not serve */
@@ -33,22 +33,43 @@ export async function checkStart(
       { fix: "look at `holdfast plan`, and run `holdfast up` first" },
     );
   }
-  if (strategy === "rolling") await checkPool(topology, hosts);
+  await checkPool(topology, hosts, strategy);
 }
 
 const startsApp = (step: Step, { app }: ServiceTopology): boolean =>
   step.kind === "unit" && step.name === app.unit && (step.action === "start" || step.action === "restart");
 
-async function checkPool(topology: ServiceTopology, hosts: ReadonlyMap<string, Host>): Promise<void> {
+async function checkPool(
+  topology: ServiceTopology,
+  hosts: ReadonlyMap<string, Host>,
+  strategy: Strategy,
+): Promise<void> {
   const entries = entryHosts(topology, hosts);
-  const pools = await Promise.all(entries.map(async (entry) => ({ entry, pool: await poolOf(entry) })));
-  const away = pools.flatMap(({ entry, pool }) =>
-    topology.app.hosts
-      .filter((host) => !isUp(pool, host))
-      .map((host) => `${entry.name} does not have ${host} up`),
+  const seen = await Promise.all(
+    entries.map(async (entry) => {
+      const pool = await poolOf(entry);
+      return topology.app.hosts.map((host) => {
+        const status = pool.find(({ server }) => server === host)?.status ?? "unknown";
+        return { host, status, what: `${entry.name} has ${host} ${status}` };
+      });
+    }),
   );
-  if (away.length === 0) return;
-  throw new HoldfastError(`a rolling upgrade needs every app host in the pool: ${away.join("; ")}`, {
-    fix: "bring it back first: holdfast status; or use --strategy limited-downtime",
-  });
+  const told = (which: (status: string) => boolean): string =>
+    seen
+      .flat()
+      .filter(({ status }) => which(status))
+      .map(({ what }) => what)
+      .join("; ");
+  const out = told((status) => status === "MAINT");
+  if (out !== "") {
+    throw new HoldfastError(`an upgrade would put hosts into the pool that were taken out of it: ${out}`, {
+      fix: "put them back first: `holdfast drain HOST --undo`; a pool with spares cannot be upgraded yet",
+    });
+  }
+  const down = strategy === "rolling" ? told((status) => status !== "UP") : "";
+  if (down !== "") {
+    throw new HoldfastError(`a rolling upgrade needs every app host in the pool: ${down}`, {
+      fix: "bring them back first: holdfast status; or use --strategy limited-downtime",
+    });
+  }
 }
