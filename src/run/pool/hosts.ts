@@ -9,6 +9,7 @@ import type { Reporter } from "../../ports.ts";
 import { converge } from "../converge.ts";
 import { openProvider } from "../provider.ts";
 import { loadState } from "../state.ts";
+import { readPool } from "./record.ts";
 
 export interface PoolPlace {
   /** As the file says it, with all hosts that may be. */
@@ -27,13 +28,16 @@ export interface PoolPlace {
  * @throws HoldfastError when it cannot be made: what there is of it stays
  */
 export async function makeHost(place: PoolPlace, host: string): Promise<void> {
-  const { full, file, home, root, reporter, signal } = place;
+  const { full, file, directory, home, root, reporter, signal } = place;
   const known = full.hosts[host];
   if (known === undefined) throw new HoldfastError(`host ${host} is not in the topology`);
   const image = await ensureImage({ home, reporter, node: join(root, "node_modules/node/bin/node") });
   const { address, memory } = known;
   await addMachine({ home, lab: full.name }, { name: host, address, memory, image });
-  const state = await loadState(presentTopology(full, [host]), file, root, home);
+  // With the other members too: what the first of them has to do is not a new one's business.
+  const { members } = await readPool(directory, full);
+  const present = presentTopology(full, [host, ...members.map((member) => member.host)]);
+  const state = await loadState(present, file, root, home);
   const desired = new Map([...state.desired].filter(([name]) => name === host));
   const { hosts } = await openProvider(full, home, reporter);
   await converge({ state: { ...state, desired }, hosts, reporter, signal });

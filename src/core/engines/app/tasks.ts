@@ -18,7 +18,7 @@ export function packageTasks(topology: ServiceTopology, host: string, release: R
   return [
     unpack(name, release),
     install(name, release, { skipPostinstall: !first }),
-    ...(first ? [postinstall(name, release)] : []),
+    ...(first ? [postinstall(name, release, topology.candidates !== undefined)] : []),
     switchRelease(name, release),
   ];
 }
@@ -90,8 +90,11 @@ ${recordIn}`,
   };
 }
 
-/** Connects the app to its database and migrates it: also due when the schema is not what the release needs. */
-function postinstall(name: string, release: Release): DesiredTask {
+/**
+ * Connects the app to its database and migrates it: also due when the schema is not what the release needs. In a
+ * pool the first host may be another one than it was: where it was never done here, the schema says whether it was.
+ */
+function postinstall(name: string, release: Release, isPool: boolean): DesiredTask {
   const directory = releaseDirectory(name, release.version);
   return {
     id: "app-postinstall",
@@ -99,7 +102,7 @@ function postinstall(name: string, release: Release): DesiredTask {
     phase: Phase.app,
     done: shell(
       `release=$1 marker=$2 sha256=$3
-grep -qsx "$sha256" "$marker"
+${isPool ? '[ ! -e "$marker" ] || ' : ""}grep -qsx "$sha256" "$marker"
 ${withEnvironment}
 cd "$release"
 scripts/migrate --check`,
