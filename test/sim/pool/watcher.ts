@@ -55,7 +55,7 @@ export class Watcher {
     this.lastChange = simulation.now;
     const { lastChange } = this;
     simulation.after(BOUND, () => {
-      if (this.lastChange === lastChange) this.#settled([]);
+      if (this.lastChange === lastChange) this.#settled(6);
     });
     simulation.after(SPREAD, () => {
       if (this.lastChange === lastChange) this.#spread();
@@ -180,18 +180,18 @@ export class Watcher {
 
   /**
    * Nothing has changed for the bound: everything must be as it should be. To spread hosts over zones one more
-   * serves for a moment, so what is wrong is looked at once more.
+   * serves for a minute or two, several times: so it must be so at one of some looks.
    */
-  #settled(before: readonly string[]): void {
+  #settled(looks: number): void {
     const wrong = this.#wrong();
     if (wrong.length === 0) return;
-    if (before.length > 0) {
+    if (looks === 1) {
       for (const what of wrong) this.violate(what);
       return;
     }
     const { lastChange } = this;
-    this.#world.simulation.after(3 * MINUTE, () => {
-      if (this.lastChange === lastChange) this.#settled(wrong);
+    this.#world.simulation.after(50 * SECOND, () => {
+      if (this.lastChange === lastChange) this.#settled(looks - 1);
     });
   }
 

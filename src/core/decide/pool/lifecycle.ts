@@ -4,11 +4,13 @@ import type { Member, Observation, PoolAction } from "./types.ts";
 
 /** What roles ask of the machines: standbys get theirs, drained members lose it, then their record. */
 export function finish(turn: Turn): PoolAction[] {
-  return turn.observed.members.flatMap((member): PoolAction[] => {
+  const { members } = turn.observed;
+  return members.flatMap((member): PoolAction[] => {
     const { id, role, machine } = member;
     if (role === "standby") return machine === "absent" ? [{ kind: "make", id }] : [];
     if (role === "serving" || machine === "removing") return [];
-    if (machine === "absent") return [{ kind: "forget", id }];
+    // The last record goes only when there is another: that there are none at all means that they were lost.
+    if (machine === "absent") return members.length > 1 ? [{ kind: "forget", id }] : [];
     return isDrained(turn, member) ? [{ kind: "remove", id, cut: member.sessions ?? 0 }] : [];
   });
 }
