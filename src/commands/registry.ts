@@ -14,6 +14,7 @@ import { run as loadgen } from "./loadgen.ts";
 import { run as plan, usage as planUsage } from "./plan.ts";
 import { run as render, usage as renderUsage } from "./render.ts";
 import { run as scale, usage as scaleUsage } from "./scale.ts";
+import { run as snapshot, usage as snapshotUsage } from "./snapshot.ts";
 import { run as status, usage as statusUsage } from "./status.ts";
 import { run as switchover, usage as switchoverUsage } from "./switchover.ts";
 import { run as up, usage as upUsage } from "./up.ts";
@@ -84,6 +85,13 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   [
     "scale",
     { run: scale, help: { usage: scaleUsage, summary: "make the pool of app hosts larger or smaller" } },
+  ],
+  [
+    "snapshot",
+    {
+      run: snapshot,
+      help: { usage: snapshotUsage, summary: "images of an app host, from which new ones are made" },
+    },
   ],
   [
     "controller",

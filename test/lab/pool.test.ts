@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { clientAddress, topologySchema } from "../../src/core/topology/schema.ts";
 import type { LabMachine } from "../../src/hosts/lab/machine.ts";
 import { poll } from "../../src/lib/retry.ts";
+import { exec } from "../../src/lib/exec.ts";
 import { home, must, node } from "../support/lab.ts";
 import { removeAfterTests, root, testService, type TestService } from "../support/service.ts";
 
@@ -85,7 +86,21 @@ it("grows and shrinks without a failed request, and without a reload of the entr
   expect((await service.ok(["plan", "--json"])).stdout).toContain('"steps":0');
 });
 
-it("replaces a host that is lost, and leaves nothing of it", async () => {
+it("makes a snapshot of a host that serves on, without who it is and what is secret", async () => {
+  await withClients(async () => {
+    await service.ok(["snapshot", "create"]);
+  });
+  const [line = ""] = (await service.ok(["snapshot", "list", "--json"])).stdout.trim().split("\n");
+  const { id, host } = JSON.parse(line) as { id: string; host: string };
+  expect((await service.ok(["snapshot", "show", id, "--json"])).stdout).toContain('"intact":true');
+  const upper = join(home, "topologies", service.name, "snapshots", id, "upper");
+  const find = ["-type", "f", "-exec", "grep", "-lE", "--", `PRIVATE KEY|${host}`, "{}", "+"];
+  const { stdout } = await exec(["find", join(upper, "etc"), join(upper, "var"), ...find]);
+  expect(stdout.trim().split("\n").filter(Boolean)).toEqual([]);
+  expect((await exec(["ls", join(upper, "etc/machine-id")])).code).not.toBe(0);
+});
+
+it("replaces a host that is lost from the snapshot, and leaves nothing of it", async () => {
   const [lost] = await appMachines();
   const controller = spawn(node, [join(root, "dist/holdfast.cjs"), "controller", "run", service.file], {
     stdio: ["ignore", "ignore", "inherit"],
@@ -100,8 +115,11 @@ it("replaces a host that is lost, and leaves nothing of it", async () => {
         const [machines, servers] = [await appMachines(), await serving()];
         return !machines.includes(lost ?? "") && machines.length === 2 && servers.length === 2;
       };
-      await poll(replaced, { deadlineMs: 120_000, intervalMs: 500, what: `${lost} to be replaced` });
-      console.log(`replaced within ${Math.round(performance.now() - from)} ms`);
+      const full = async (): Promise<boolean> => (await serving()).length === 2;
+      await poll(async () => !(await full()), { deadlineMs: 20_000, what: `${lost} to be missed` });
+      await poll(full, { deadlineMs: 120_000, intervalMs: 200, what: "full strength" });
+      console.log(`full strength ${Math.round(performance.now() - from)} ms after a host was lost`);
+      await poll(replaced, { deadlineMs: 120_000, intervalMs: 500, what: `nothing to be left of ${lost}` });
     });
   } finally {
     controller.kill("SIGTERM");

@@ -1,6 +1,7 @@
 /** Single machines of a lab that exists: the others are left alone, whatever state they are in. */
 import { HoldfastError } from "../../lib/errors.ts";
 import { LabMachine } from "./machine.ts";
+import { restore } from "./snapshot.ts";
 import { type LabRecord, type MachineRecord, readLab, writeLab } from "./state.ts";
 
 interface Place {
@@ -8,14 +9,19 @@ interface Place {
   readonly lab: string;
 }
 
-/** Makes a machine, where it is missing, and boots it. May be cut anywhere and run again. */
-export async function addMachine(place: Place, machine: MachineRecord): Promise<void> {
+/**
+ * Makes a machine, where it is missing, and boots it. May be cut anywhere and run again.
+ * @param disk directory of the snapshot that a new machine's disk is made from; null: the base image
+ */
+export async function addMachine(place: Place, machine: MachineRecord, disk: string | null): Promise<void> {
   // Recorded before anything is made: what exists is always in the record.
   const record = await edit(place, (machines) =>
     machines.some(({ name }) => name === machine.name) ? machines : [...machines, machine],
   );
   const known = record.machines.find(({ name }) => name === machine.name) ?? machine;
-  await new LabMachine(place.home, record, known).powerOn();
+  const added = new LabMachine(place.home, record, known);
+  if (disk !== null && (await added.state()) === "absent") await restore(added, disk);
+  await added.powerOn();
 }
 
 /** Powers a machine off and deletes it. One that is not there is a success. */

@@ -6,10 +6,12 @@ import { ensureImage } from "../../hosts/lab/image.ts";
 import { addMachine, removeMachine } from "../../hosts/lab/members.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Reporter } from "../../ports.ts";
+import { packageVersion } from "../artifacts.ts";
 import { converge } from "../converge.ts";
 import { openProvider } from "../provider.ts";
 import { loadState } from "../state.ts";
 import { readPool } from "./record.ts";
+import { usableSnapshot } from "./snapshots.ts";
 
 export interface PoolPlace {
   /** As the file says it, with all hosts that may be. */
@@ -33,7 +35,9 @@ export async function makeHost(place: PoolPlace, host: string): Promise<void> {
   if (known === undefined) throw new HoldfastError(`host ${host} is not in the topology`);
   const image = await ensureImage({ home, reporter, node: join(root, "node_modules/node/bin/node") });
   const { address, memory } = known;
-  await addMachine({ home, lab: full.name }, { name: host, address, memory, image });
+  const version = packageVersion(full.app.package, full.app.name);
+  const disk = await usableSnapshot(directory, { version, image });
+  await addMachine({ home, lab: full.name }, { name: host, address, memory, image }, disk);
   // With the other members too: what the first of them has to do is not a new one's business.
   const { members } = await readPool(directory, full);
   const present = presentTopology(full, [host, ...members.map((member) => member.host)]);
