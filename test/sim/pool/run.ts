@@ -1,7 +1,7 @@
 import { initialMemory, step } from "../../../src/core/decide/pool/step.ts";
 import type { Brain } from "./controller.ts";
 import { changeLoad, faults, kill, protect, scale } from "./faults.ts";
-import { BOUND, SPREAD, type Violation } from "./watcher.ts";
+import { BOUND, type Violation } from "./watcher.ts";
 import { World } from "./world.ts";
 
 export const product: Brain = { settings: (settings) => settings, initial: initialMemory, step };
@@ -128,7 +128,7 @@ class Storms {
     const asWanted =
       serving.length === world.desired && world.records.size === world.desired + settings.spares;
     if (world.slots < 30 || !asWanted) return;
-    if (simulation.random.chance(0.3) && simulation.now - watcher.lastBootFailure > SPREAD) {
+    if (simulation.random.chance(0.3) && watcher.isSpread) {
       machine.app++;
       world.changed();
       simulation.after(1200, () => {

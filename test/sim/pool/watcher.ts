@@ -12,7 +12,7 @@ const HOUR = 60 * MINUTE;
 /** After the last change all is as it should be: the longest backoff, a boot that fails, and seven hosts replaced in turn. */
 export const BOUND = 25 * MINUTE;
 /** Zones whose boots failed are avoided for half an hour after a backoff of ten minutes. */
-export const SPREAD = 50 * MINUTE;
+const SPREAD = 50 * MINUTE;
 /** How old what a controller knows may be when its write arrives: 5 s, and what a slow etcd adds. */
 const KNOWLEDGE = 12 * SECOND;
 /** Of one host, with all else in order: notice and grace 4.5 s, boot 6 s, and some turns of 1 s. */
@@ -220,14 +220,24 @@ export class Watcher {
     return wrong;
   }
 
+  /** Hosts that serve, by zone. */
+  get #counts(): number[] {
+    const { zones, serving } = this.#world;
+    return zones.map((zone) => serving.filter((machine) => machine.zone === zone).length);
+  }
+
+  get isSpread(): boolean {
+    return Math.max(...this.#counts) - Math.min(...this.#counts) <= 1;
+  }
+
   #spread(): void {
     const world = this.#world;
     if (world.isStuck || world.now - this.lastBootFailure < SPREAD || world.slots < 30) return;
-    const counts = world.zones.map((zone) => world.serving.filter((machine) => machine.zone === zone).length);
+    const counts = this.#counts;
     const most = Math.max(...counts);
     const movable = [...world.records.values()].some(
       (record) => !record.protected && counts[world.zones.indexOf(record.zone)] === most,
     );
-    if (movable && most - Math.min(...counts) > 1) this.violate(`lopsided: ${counts.join(", ")} hosts`);
+    if (movable && !this.isSpread) this.violate(`lopsided: ${counts.join(", ")} hosts`);
   }
 }
