@@ -154,7 +154,6 @@ export const mutations: Readonly<Record<string, Brain>> = {
     ["load unknown", "load changes"],
     seeingMembers(({ load }) => ({ load: load ?? 0 })),
   ),
-  "a surplus goes at once": withSettings(() => ({ calmMs: 0 })),
   "writes without comparing, and late": amid(
     ["controller stands still before its deeds", "new image", "kill", "operator scales"],
     { ...product, fenced: false, expires: false },

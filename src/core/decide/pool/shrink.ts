@@ -16,7 +16,8 @@ export function dismiss(turn: Turn, judged: Judged, memory: PoolMemory, grown: G
   const surplus = judged.serving.length - desired;
   const surplusMs = surplus > 0 ? memory.surplusMs + elapsed : 0;
   const standbySurplusMs = grown.standbySurplus > 0 ? memory.standbySurplusMs + elapsed : 0;
-  const standbys = standbySurplusMs >= settings.calmMs ? superfluousStandby(judged) : [];
+  const tooMany = grown.standbySurplus > 0 && standbySurplusMs >= settings.calmMs;
+  const standbys = tooMany ? superfluousStandby(judged) : [];
   return {
     actions: [
       ...judged.failed.map(({ id, outdated }) =>
@@ -59,7 +60,7 @@ function victims(turn: Turn, judged: Judged, grown: Grown, surplus: number, surp
   for (const member of lost) take(member, "lost, and replaced", desired);
   if (judged.mass) return chosen;
   for (const member of outdated) take(member, "of an image that is not wanted any more", desired);
-  if (surplusMs >= settings.calmMs) {
+  if (surplus > 0 && surplusMs >= settings.calmMs) {
     // Of whom nobody knows enough neither: it may be what clients are served by.
     const candidates = [...kept.filter(isSick), ...mostCrowded(kept.filter(isWell), serving)];
     const [first] = candidates.filter((member) => !member.protected);

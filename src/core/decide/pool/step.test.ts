@@ -161,6 +161,13 @@ describe("the size", () => {
     expect(kinds(pool.after(2, members))).toEqual(["drain m2"]);
   });
 
+  it("shrinks at once where no time is given, and lets who is on its way come", () => {
+    const pool = new Pool({ calmMs: 0 });
+    const booting = member("m3", { role: "standby", entry: "down", monitor: "silent" });
+    expect(pool.after(5, [...two, booting], { desired: 3 })).toEqual([]);
+    expect(kinds(pool.after(1, [...two, member("m3")]))).toEqual(["drain m3"]);
+  });
+
   it("does not shrink below what is well", () => {
     const pool = new Pool();
     const members = [member("m1"), member("m2"), member("m3", { monitor: "sick" })];
