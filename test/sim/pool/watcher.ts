@@ -150,7 +150,9 @@ export class Watcher {
       this.violate(`${id} drained while ${sick} of ${serving.length} are sick`);
     }
     if (record.protected && vouched && record.image === world.image) this.violate(`${id} is protected`);
-    const leaving = [...world.records.values()].filter((one) => one.role === "draining" && one.served).length;
+    const leaving = [...world.records.values()].filter(
+      (one) => one.role === "draining" && one.served && world.machines.has(one.id),
+    ).length;
     const share = settings.replaceShare * Math.max(desired, ...lately);
     const limit = Math.max(1, Math.floor(share));
     if (leaving + 1 > limit) this.violate(`${leaving + 1} hosts drain at once, not ${limit}`);
