@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PoolController } from "../controller/controller.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
-import { tryLock } from "../lib/lock.ts";
+import { takeLock } from "../run/lock.ts";
+import { controllerDirectory } from "../run/pool/status.ts";
 import { parseCommand } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
-import { controllerLock, loadPool, poolSettings } from "./pool.ts";
+import { loadPool, poolSettings } from "./pool.ts";
 
 export const usage = "holdfast controller run [FILE|BLUEPRINT] [--json]";
 
@@ -19,12 +20,7 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     });
   }
   const place = await loadPool(file, io);
-  const lock = await tryLock(controllerLock(place.directory));
-  if (lock === undefined) {
-    throw new HoldfastError(`another controller keeps the pool of ${place.full.name}`, {
-      fix: "leave it to that one, or end it first",
-    });
-  }
+  const lock = await takeLock(controllerDirectory(place.directory), "controller run");
   const settings = poolSettings(place.full);
   const controller = new PoolController(place, settings);
   io.reporter.info(`keeping the pool of ${place.full.name}`);

@@ -43,6 +43,3 @@ export function poolSettings({ app, zones }: ServiceTopology): PoolSettings {
     bootMs: BOOT_MS,
   };
 }
-
-/** Who holds it decides for the pool: one process at a time, and the kernel frees it with its holder. */
-export const controllerLock = (directory: string): string => `${directory}#controller`;

@@ -7,10 +7,11 @@ import { openProvider } from "../run/provider.ts";
 import type { PoolPlace } from "../run/pool/hosts.ts";
 import { observePool } from "../run/pool/observe.ts";
 import { readPool, writePool } from "../run/pool/record.ts";
+import { controllerDirectory } from "../run/pool/status.ts";
 import { parseCommand } from "./arguments.ts";
 import { confirm } from "./confirm.ts";
 import type { CommandIo } from "./io.ts";
-import { controllerLock, loadPool, poolSettings } from "./pool.ts";
+import { loadPool, poolSettings } from "./pool.ts";
 
 export const usage = "holdfast scale COUNT [FILE|BLUEPRINT] [--dry-run] [--yes] [--json]";
 
@@ -61,7 +62,7 @@ async function resize(place: PoolPlace, to: number): Promise<void> {
 
 /** A controller that runs does it; without one this process is the controller until it is done. */
 async function reach(place: PoolPlace, settings: PoolSettings, io: CommandIo): Promise<void> {
-  const lock = await tryLock(controllerLock(place.directory));
+  const lock = await tryLock(controllerDirectory(place.directory));
   // Whoever asks for fewer has made up their mind: no host is waited for that might come back.
   const controller = lock === undefined ? null : new PoolController(place, { ...settings, calmMs: 0 });
   const done = controller === null ? () => isReached(place) : () => takeTurn(controller);

@@ -2,6 +2,7 @@ import { progressOf } from "../core/upgrade/record.ts";
 import { ExitStatus } from "../lib/errors.ts";
 import { observeAll, planAll } from "../run/converge.ts";
 import { openProvider } from "../run/provider.ts";
+import { formatPool, poolStatus } from "../run/pool/status.ts";
 import { loadState } from "../run/state.ts";
 import { judgeService, type ServiceVerdict } from "../run/status/judge.ts";
 import { observeService, type ServiceStatus } from "../run/status/observe.ts";
@@ -27,14 +28,16 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
     .steps.filter((step) => isDrift(step) && reachable.has(step.host))
     .map((step) => `${step.host}: ${step.kind === "file" ? step.path : step.summary}`);
   const versions = versionsOf(service);
+  const pool = await poolStatus(topology, state.directory);
   const record = await loadRecord(state.directory);
   const upgrade = record === null ? null : progressOf(record);
   if (io.json)
     io.stdout(
-      JSON.stringify({ type: "status", topology: topology.name, ...verdict, drift, versions, upgrade }),
+      JSON.stringify({ type: "status", topology: topology.name, ...verdict, drift, versions, pool, upgrade }),
     );
   else {
     for (const line of formatStatus(topology.name, verdict, drift, versions)) io.stdout(line);
+    if (pool !== null) io.stdout(`\n  pool: ${formatPool(pool)}`);
     if (upgrade !== null) io.stdout(`\n  ${upgrade}: holdfast upgrade --resume, or --rollback`);
   }
   if (verdict.verdict === "down") return ExitStatus.error;

@@ -52,6 +52,9 @@ export class PoolController {
     if (this.#lock === null && (await isBusy(directory))) return waiting;
     const record = await readPool(directory, full);
     const provider = await openProvider(full, home, reporter);
+    if (provider.machines.length === 0) {
+      throw new HoldfastError(`${full.name} is not up: there is nothing to keep`, { fix: "holdfast up" });
+    }
     const at = performance.now();
     const seen = await observePool(full, record, provider, this.#work);
     const members = await this.#withLoad(seen);

@@ -108,6 +108,10 @@ it("replaces a host that is lost from the snapshot, and leaves nothing of it", a
   });
   const ended = once(controller, "exit");
   try {
+    await poll(async () => (await service.ok(["status"])).stdout.includes("kept by process"), {
+      deadlineMs: 20_000,
+      what: "the controller to lead",
+    });
     await withClients(async () => {
       await (await machine(lost ?? "")).powerOff();
       const from = performance.now();
