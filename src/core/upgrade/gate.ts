@@ -8,6 +8,8 @@ export interface Traffic {
   readonly responseMs: number;
 }
 
+export type Counts = Pick<Traffic, "requests" | "failures">;
+
 export interface GateLimits {
   /** Share of requests that may fail, 0 to 1. */
   readonly errorRate: number;
@@ -50,12 +52,18 @@ export function trafficBetween(
 
 /**
  * Null, or why the host fails the gate. What fails as often on the `others` at the same time (a database
- * that fails over) is not the release's doing.
+ * that fails over) is not the release's doing. `asked`: what it was asked besides its clients' requests.
  */
-export function judgeTraffic(host: Traffic, others: Traffic, limits: GateLimits): string | null {
-  const rate = rateOf(host);
-  if (host.failures >= LEAST_FAILURES && rate > limits.errorRate && rate > 2 * rateOf(others)) {
-    return `${host.failures} of ${triesOf(host)} requests failed (${percent(rate)}; allowed ${percent(limits.errorRate)}, the other hosts ${percent(rateOf(others))})`;
+export function judgeTraffic(
+  host: Traffic,
+  others: Traffic,
+  limits: GateLimits,
+  asked: Counts = { requests: 0, failures: 0 },
+): string | null {
+  const all = { requests: host.requests + asked.requests, failures: host.failures + asked.failures };
+  const rate = rateOf(all);
+  if (all.failures >= LEAST_FAILURES && rate > limits.errorRate && rate > 2 * rateOf(others)) {
+    return `${all.failures} of ${triesOf(all)} requests failed (${percent(rate)}; allowed ${percent(limits.errorRate)}, the other hosts ${percent(rateOf(others))})`;
   }
   if (host.requests >= LEAST_REQUESTS && host.responseMs > limits.responseMs) {
     return `it answers in ${host.responseMs} ms (allowed ${Math.round(limits.responseMs)} ms)`;
@@ -64,7 +72,7 @@ export function judgeTraffic(host: Traffic, others: Traffic, limits: GateLimits)
 }
 
 /** A try that was sent to another host is a failure without an answer of its own. */
-const triesOf = ({ requests, failures }: Traffic): number => Math.max(requests, failures);
-const rateOf = (traffic: Traffic): number =>
+const triesOf = ({ requests, failures }: Counts): number => Math.max(requests, failures);
+const rateOf = (traffic: Counts): number =>
   triesOf(traffic) === 0 ? 0 : traffic.failures / triesOf(traffic);
 const percent = (rate: number): string => `${(rate * 100).toFixed(rate < 0.1 ? 1 : 0)} %`;

@@ -87,6 +87,7 @@ export async function performAction(
       return watchHost(entries, action.host, {
         ms: timings.watch,
         limits: limitsOf(topology.objectives.app, record.responseMs),
+        ask: () => askReads(entries, topology, hostNamed(tools, action.host)),
       });
     case "adopt":
       await adoptPackage(tools.file, record.to.package);
@@ -213,25 +214,58 @@ async function verify(
   return undefined;
 }
 
-async function askFrom(entry: Host, { app }: ServiceTopology, host: Host): Promise<string> {
+async function askFrom(entry: Host, topology: ServiceTopology, host: Host): Promise<string> {
+  const { health } = topology.app;
+  const method = health.method === "HEAD" ? ["--head"] : ["-X", health.method];
+  const [answer = "", why] = await curlFrom(entry, topology, host, [...method], [health.path]);
+  return answer === "000" ? (why ?? "no answer") : answer;
+}
+
+/** In a row, on one connection: so many a second are no load, and in a watch enough to tell one failing read in ten. */
+const READS = 10;
+
+/** The workload's read, asked of the host itself from the first entry host; nothing where there is no workload. */
+async function askReads(
+  [entry]: readonly Host[],
+  topology: ServiceTopology,
+  host: Host,
+): Promise<{ readonly requests: number; readonly failures: number }> {
+  const path = topology.app.workload?.read;
+  if (entry === undefined || path === undefined) return { requests: 0, failures: 0 };
+  const paths = Array.from({ length: READS }, () => path);
+  const codes = (await curlFrom(entry, topology, host, [], paths)).filter((code) => /^\d{3}$/.test(code));
+  return { requests: READS, failures: READS - codes.filter((code) => code === "200").length };
+}
+
+/** Status of each path, as this entry host gets it from the app host, TLS verified as HAProxy does; then curl's own words. */
+async function curlFrom(
+  entry: Host,
+  { app }: ServiceTopology,
+  host: Host,
+  options: readonly string[],
+  paths: readonly string[],
+): Promise<string[]> {
   const name = `${host.name}:${app.port}`;
-  const { stdout, stderr } = await entry.run([
-    "curl",
-    "-sS",
-    "-o",
-    "/dev/null",
-    "-w",
-    "%{http_code}",
-    "--max-time",
-    String(app.health.timeout / 1000),
-    "--cacert",
-    haproxyFiles.ca,
-    "--resolve",
-    `${name}:${host.address}`,
-    ...(app.health.method === "HEAD" ? ["--head"] : ["-X", app.health.method]),
-    `https://${name}${app.health.path}`,
-  ]);
-  return stdout.trim() === "000" ? lastLines(stderr, 1) : stdout.trim();
+  const seconds = app.health.timeout / 1000;
+  const { stdout, stderr } = await entry.run(
+    [
+      "curl",
+      "-sS",
+      "--globoff",
+      "-w",
+      "%{http_code}\\n",
+      "--max-time",
+      String(seconds),
+      "--cacert",
+      haproxyFiles.ca,
+      "--resolve",
+      `${name}:${host.address}`,
+      ...options,
+      ...paths.flatMap((path) => ["-o", "/dev/null", `https://${name}${path}`]),
+    ],
+    { timeoutMs: (seconds * paths.length + 10) * 1000 },
+  );
+  return [...stdout.trim().split("\n"), lastLines(stderr, 1)];
 }
 
 /** The release in use and the one before stay: going back needs no package then. */

@@ -31,39 +31,68 @@ function entryHost(looks: readonly (readonly [Row, Row])[] | null): Host {
   };
 }
 const idle = entryHost([[{ requests: 0 }, { requests: 0 }]]);
-const options = { ms: 0, limits: limitsOf({}, 5) };
+const options = {
+  ms: 0,
+  limits: limitsOf({}, 5),
+  ask: () => Promise.resolve({ requests: 10, failures: 0 }),
+};
+
+/** As it is before the first look, between the looks, and after the second: each asks for traffic, states, traffic. */
+const looks = (before: readonly [Row, Row], between: readonly [Row, Row], after: readonly [Row, Row]): Host =>
+  entryHost([before, before, between, between, between, after]);
+const none: readonly [Row, Row] = [{ requests: 0 }, { requests: 0 }];
 
 describe("watching a host under live traffic", () => {
   it("adds up what came in between, at all entry hosts", async () => {
     const first: [Row, Row] = [{ requests: 1000, failed: 900 }, { requests: 1000 }];
     const then: [Row, Row] = [{ requests: 1200, failed: 901 }, { requests: 1100 }];
-    expect(await watchHost([idle, entryHost([first, then])], "app1", options)).toBe(
-      "200 requests, 1 failed, 5 ms",
+    expect(await watchHost([idle, looks(first, then, then)], "app1", options)).toBe(
+      "200 requests, 1 failed, 5 ms; asked 10 times, 0 failed",
     );
-    expect(await watchHost([idle], "app1", options)).toMatch(/^no request came/);
+    expect(await watchHost([idle], "app1", options)).toBe("0 requests, 0 failed; asked 10 times, 0 failed");
   });
 
-  it("fails a host that fails its clients, unless the others do too", async () => {
-    const first: [Row, Row] = [{ requests: 0 }, { requests: 0 }];
-    const bad = entryHost([first, [{ requests: 100, failed: 30 }, { requests: 100 }]]);
+  it("fails a host that goes on failing its clients", async () => {
+    const bad = looks(
+      none,
+      [{ requests: 100, failed: 30 }, { requests: 100 }],
+      [{ requests: 190, failed: 60 }, { requests: 200 }],
+    );
     await expect(watchHost([bad, idle], "app1", options)).rejects.toThrow(
       "app1 under live traffic: 30 of 100 requests failed",
     );
-    const all = entryHost([
-      first,
-      [
-        { requests: 100, failed: 30 },
-        { requests: 100, failed: 28 },
-      ],
-    ]);
-    expect(await watchHost([all], "app1", options)).toMatch(/^100 requests, 30 failed/);
-    const slow = entryHost([first, [{ requests: 100, ms: 700 }, { requests: 100 }]]);
-    await expect(watchHost([slow], "app1", options)).rejects.toThrow("it answers in 700 ms");
+    const slow = looks(
+      none,
+      [{ requests: 100, ms: 700 }, { requests: 100 }],
+      [{ requests: 200, ms: 600 }, { requests: 200 }],
+    );
+    await expect(watchHost([slow], "app1", options)).rejects.toThrow("it answers in 600 ms");
   });
 
-  it("fails a host that any entry host has out of the pool", async () => {
+  it("fails a host that fails what it is asked, also without clients", async () => {
+    const ask = () => Promise.resolve({ requests: 10, failures: 3 });
+    await expect(watchHost([idle], "app1", { ...options, ask })).rejects.toThrow("3 of 10 requests failed");
+  });
+
+  it("lets a host pass that was bad at first only, or no worse than the others", async () => {
+    const warm = looks(
+      none,
+      [{ requests: 100, failed: 30 }, { requests: 100 }],
+      [{ requests: 200, failed: 30 }, { requests: 200 }],
+    );
+    expect(await watchHost([warm], "app1", options)).toMatch(
+      /^100 requests, 0 failed.*before that 30 of 110/,
+    );
+    const all: [Row, Row] = [
+      { requests: 100, failed: 30 },
+      { requests: 100, failed: 28 },
+    ];
+    expect(await watchHost([looks(none, all, all)], "app1", options)).toMatch(/^100 requests, 30 failed/);
+  });
+
+  it("fails a host that an entry host keeps out of the pool", async () => {
     const out = entryHost([[{ requests: 0, status: "DOWN" }, { requests: 0 }]]);
-    await expect(watchHost([idle, out], "app1", options)).rejects.toThrow("lb1 has app1 DOWN (L7OK)");
+    await expect(watchHost([idle, out], "app1", options)).rejects.toThrow("lb1 has it DOWN (L7OK)");
   });
 
   it("says nothing about a host when HAProxy says nothing", async () => {
