@@ -26,6 +26,9 @@ const inAppHosts = async (...argv: [string, ...string[]]): Promise<string[]> => 
 const releases = async (): Promise<string[]> =>
   (await inAppHosts("readlink", "/opt/access-manager/current")).map((link) => link.replace("releases/", ""));
 
+/** What runs: each test goes on from what the one before has left. */
+const running = async (): Promise<string> => (await releases())[0] ?? "";
+
 interface Drilled {
   readonly tookEffect: boolean;
   readonly proof: string;
@@ -42,7 +45,7 @@ async function drillUpgrade(archive: string): Promise<Drilled> {
     "--package",
     archive,
     "--rate",
-    "60",
+    "40",
     "--json",
   ]);
   const summary = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { faults: Drilled[] };
@@ -71,45 +74,51 @@ describe("a rolling upgrade under load", () => {
     });
     const drilled = await drillUpgrade(archive);
     expect(drilled).toMatchObject({ ...costsNothing, proof: "every app host runs 2.0.0" });
-    expect(drilled.requests).toBeGreaterThan(500);
+    expect(drilled.requests).toBeGreaterThan(400);
     await expectSettled("2.0.0");
   });
 
   it("takes a release that is never healthy back by itself, at no cost either", async () => {
+    const before = await running();
     const archive = await buildRelease(service.directory, {
       version: "3.0.0",
-      compatibleWith: ["2.0.0"],
+      compatibleWith: [before],
       edits: [addsColumn, unhealthy],
     });
     const drilled = await drillUpgrade(archive);
     expect(drilled).toMatchObject(costsNothing);
-    expect(drilled.proof).toMatch(/^every app host runs 2\.0\.0: 3\.0\.0 was rolled back: install on app1: /);
-    await expectSettled("2.0.0");
+    expect(drilled.proof).toContain(
+      `every app host runs ${before}: 3.0.0 was rolled back: install on app1: `,
+    );
+    await expectSettled(before);
   });
 
   it("takes a release back that is healthy and fails its clients", async () => {
+    const before = await running();
     const archive = await buildRelease(service.directory, {
       version: "4.0.0",
-      compatibleWith: ["2.0.0"],
+      compatibleWith: [before],
       edits: [addsColumn, failsReads],
     });
     const drilled = await drillUpgrade(archive);
     expect(drilled).toMatchObject(costsNothing);
     expect(drilled.proof).toMatch(/4\.0\.0 was rolled back: watch .* app1: .* requests failed/);
-    await expectSettled("2.0.0");
+    await expectSettled(before);
   });
 });
 
 describe("an upgrade with limited downtime", () => {
   it("is refused first when it could not be taken back", async () => {
+    const before = await running();
     const archive = await buildRelease(service.directory, { version: "5.0.0", edits: [addsColumn] });
     const { code, stderr } = await service.holdfast(["upgrade", archive, "--yes"]);
     expect(code).toBe(1);
     expect(stderr).toContain("this upgrade could not be rolled back");
-    expect(await releases()).toEqual(["2.0.0", "2.0.0"]);
+    expect(await releases()).toEqual([before, before]);
   });
 
   it("goes on after kill -9, with its downtime measured", async () => {
+    const before = await running();
     const archive = join(service.directory, "access-manager-5.0.0.tar.gz");
     const directory = join(home, "topologies", service.name);
     const child = spawn(
@@ -128,24 +137,28 @@ describe("an upgrade with limited downtime", () => {
     const up = await service.holdfast(["up"]);
     expect([up.code, up.stderr]).toEqual([
       1,
-      expect.stringContaining("from 2.0.0 to 5.0.0 is unfinished: 3 of"),
+      expect.stringContaining(`from ${before} to 5.0.0 is unfinished: 3 of`),
     ]);
     const left = await service.ok(["upgrade", "--resume", "--dry-run"]);
     expect(left.stdout).toContain("done  3. stop the service on app1, app2");
     const { stdout } = await service.ok(["upgrade", "--resume", "--yes", "--watch", "3s", "--json"]);
     const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { downtimeMs: number };
-    expect(result).toMatchObject({ outcome: "upgraded", from: "2.0.0", to: "5.0.0" });
+    expect(result).toMatchObject({ outcome: "upgraded", from: before, to: "5.0.0" });
     expect(result.downtimeMs).toBeGreaterThan(1000);
-    expect(await inAppHosts("ls", "/opt/access-manager/releases")).toEqual(["2.0.0\n5.0.0", "2.0.0\n5.0.0"]);
+    expect(await inAppHosts("ls", "/opt/access-manager/releases")).toEqual([
+      `${before}\n5.0.0`,
+      `${before}\n5.0.0`,
+    ]);
     await expectSettled("5.0.0");
   });
 });
 
 describe("a release whose migration must be taken back", () => {
   it("is, with all stopped, before the release before starts again", async () => {
+    const before = await running();
     const archive = await buildRelease(service.directory, {
       version: "6.0.0",
-      downgradesTo: ["5.0.0"],
+      downgradesTo: [before],
       edits: [addsColumn, ...downgrades, unhealthy],
     });
     const { code, stdout } = await service.holdfast([
@@ -159,7 +172,7 @@ describe("a release whose migration must be taken back", () => {
     expect(code).toBe(1);
     const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
     expect(result).toMatchObject({ outcome: "rolled-back", why: expect.stringContaining("install on app1") });
-    await expectSettled("5.0.0");
+    await expectSettled(before);
     // The new release's own check: its migration is not there any more.
     const check = "cd /opt/access-manager/releases/6.0.0 && scripts/migrate --check";
     const app1 = (await service.lab()).machine("app1");
@@ -170,6 +183,7 @@ describe("a release whose migration must be taken back", () => {
 describe("draining by hand", () => {
   it("outlives a restart of HAProxy, and ends", async () => {
     const lb1 = (await service.lab()).machine("lb1");
+    const before = await running();
     await service.ok(["drain", "app1", "--deadline", "2s"]);
     await must(lb1, "systemctl", "restart", "haproxy");
     const status = await service.holdfast(["status", "--json"]);
@@ -180,6 +194,6 @@ describe("draining by hand", () => {
       expect.stringContaining("app2 is the only app host that serves"),
     ]);
     await service.ok(["drain", "app1", "--undo"]);
-    await expectSettled("5.0.0");
+    await expectSettled(before);
   });
 });
