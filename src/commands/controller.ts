@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { PoolController } from "../controller/controller.ts";
 import { ExitStatus, HoldfastError } from "../lib/errors.ts";
 import { takeLock } from "../run/lock.ts";
@@ -8,6 +7,8 @@ import type { CommandIo } from "./io.ts";
 import { loadPool, poolSettings } from "./pool.ts";
 
 export const usage = "holdfast controller run [FILE|BLUEPRINT] [--json]";
+
+const SOON_MS = 100;
 
 /** Keeps the pool at its size and replaces what is lost, until it is told to stop. */
 export async function run(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
@@ -27,17 +28,15 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   let told: readonly string[] = [];
   try {
     while (!io.signal.aborted) {
-      const alarms = await controller.turn().then(
-        (turn) => turn.alarms,
-        (error: unknown) => {
-          if (!(error instanceof HoldfastError)) throw error;
-          return [error.message];
-        },
-      );
+      const { actions, alarms } = await controller.turn().catch((error: unknown) => {
+        if (!(error instanceof HoldfastError)) throw error;
+        return { actions: [], alarms: [error.message] };
+      });
       for (const alarm of alarms) if (!told.includes(alarm)) io.reporter.warn(alarm);
       for (const alarm of told) if (!alarms.includes(alarm)) io.reporter.info(`over: ${alarm}`);
       told = alarms;
-      await sleep(settings.turnMs, undefined, { signal: io.signal }).catch(() => undefined);
+      // What was decided is often only the first of two steps.
+      await controller.next(actions.length > 0 ? SOON_MS : settings.turnMs, io.signal);
     }
     return ExitStatus.ok;
   } finally {

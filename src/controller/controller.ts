@@ -1,4 +1,5 @@
 /** The loop around the pool's decisions: look, decide, write down, do. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { initialMemory, step } from "../core/decide/pool/step.ts";
 import type { PoolAction, PoolMemory, PoolSettings } from "../core/decide/pool/types.ts";
 import { setPoolState } from "../engines/haproxy.ts";
@@ -79,6 +80,15 @@ export class PoolController {
     if (this.#settings.target === null || entries.size === 0) return members;
     const rates = await this.#rates.measure([...entries.keys()], performance.now());
     return members.map((member) => ({ ...member, load: rates?.get(member.id) ?? null }));
+  }
+
+  /** Something that was begun has ended, or `ms` have passed: time for the next turn. */
+  async next(ms: number, signal?: AbortSignal): Promise<void> {
+    const timer = new AbortController();
+    const end = signal === undefined ? timer.signal : AbortSignal.any([timer.signal, signal]);
+    const timeout = sleep(ms, undefined, { signal: end }).catch(() => undefined);
+    await Promise.race([timeout, ...this.#running]);
+    timer.abort();
   }
 
   /** Waits until what was begun has ended. */

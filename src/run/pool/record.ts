@@ -81,9 +81,10 @@ export async function writePool(
   }
 }
 
-/** The topology of what exists, by the record. */
+/** The topology of what should exist, by the record: who drains is not made again, and `up` ends it. */
 export async function readPresent(topology: Topology, home: string): Promise<Topology> {
   if (topology.app?.pool === undefined) return topology;
   const record = await readRecord(stateDirectory(home, topology.name));
-  return presentTopology(topology, record?.members.map(({ host }) => host) ?? null);
+  const staying = record?.members.filter(({ role }) => role !== "draining").map(({ host }) => host);
+  return presentTopology(topology, staying ?? null);
 }

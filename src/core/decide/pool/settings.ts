@@ -4,8 +4,8 @@ import type { PoolSettings } from "./types.ts";
 export type PoolSize = Pick<PoolSettings, "min" | "max" | "spares" | "zones" | "target">;
 
 /**
- * A lost host is noticed by the entry within 2 s and replaced after `graceMs` more: short, because nothing
- * is taken away for it before its replacement serves.
+ * A lost host is noticed by the entry within 2 s, by several checks, and replaced after `graceMs` more: short,
+ * because nothing is taken away for it before its replacement serves.
  */
 export function defaultSettings(size: PoolSize): PoolSettings {
   return {
@@ -14,7 +14,7 @@ export function defaultSettings(size: PoolSize): PoolSettings {
     outMs: 30_000,
     // Kubernetes' stabilization window for scaling down.
     inMs: 300_000,
-    graceMs: 3000,
+    graceMs: 2000,
     bootMs: 120_000,
     drainMs: 60_000,
     calmMs: 30_000,

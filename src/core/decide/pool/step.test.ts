@@ -61,7 +61,7 @@ describe("a host that is lost", () => {
 
   it("is left alone for its grace, then another is made where fewest are", () => {
     const pool = new Pool();
-    expect(pool.after(3, lost)).toEqual([]);
+    expect(pool.after(2, lost)).toEqual([]);
     expect(pool.after(1, lost)).toEqual([{ kind: "reserve", zone: "a" }]);
   });
 
