@@ -62,9 +62,13 @@ describe("what exists", () => {
     expect(present.candidates?.app).toEqual(["app1", "app2", "app3"]);
   });
 
-  it("follows the members", async () => {
+  it("follows the members, without who drains", async () => {
     const seen = await readPool(directory(), full);
-    const members = [...seen.members.slice(1), { host: "app3", role: "standby" as const, protected: false }];
+    const members = [
+      { host: "app1", role: "draining" as const, protected: false },
+      ...seen.members.slice(1),
+      { host: "app3", role: "standby" as const, protected: false },
+    ];
     await writePool(directory(), full, { ...seen, members });
     expect((await readPresent(full, home)).app?.hosts).toEqual(["app2", "app3"]);
   });
