@@ -13,6 +13,8 @@ table inet bench_split {
 END`;
 const HEAL = "nft delete table inet bench_split";
 const CONVERGE_MS = 60_000;
+/** More than this needs an explanation. */
+const SLOW_MS = 2000;
 
 export interface Split {
   /** Changes of the address's place by EC2, from the cut until the end. */
@@ -46,8 +48,16 @@ export async function splitBrain(
     else if (now() - healed - convergedMs > 5000) break;
     await sleep(50);
   }
+  if (convergedMs > SLOW_MS) await showJournals(side, (now() - healed) / 1000 + 5);
   const { longestMs } = side.prober.outage(from, now() - 1000);
   return { moves: (await moved()) - before, outageMs: longestMs, convergedMs };
+}
+
+async function showJournals({ machines }: Side, seconds: number): Promise<void> {
+  for (const machine of machines) {
+    const journal = await must(machine, `journalctl --output=short-precise --since=-${Math.ceil(seconds)}s`);
+    console.error(`${machine.name}:\n${journal}`);
+  }
 }
 
 const range = (values: readonly number[]): string =>
