@@ -1,8 +1,8 @@
 /** Full redundancy of the whole service, as `holdfast status` judges it: before every fault and after it. */
 import type { Topology } from "../core/topology/schema.ts";
 import { observeHaproxy } from "../engines/haproxy.ts";
+import { inBackground } from "../engines/observed.ts";
 import { isService } from "../core/topology/schema.ts";
-import type { Host } from "../ports.ts";
 import { judgeService } from "../run/status/judge.ts";
 import { observeService, type ServiceStatus } from "../run/status/observe.ts";
 import { type FaultContext, machinesNamed, ofService } from "./fault.ts";
@@ -53,10 +53,3 @@ async function missingFromPool(context: FaultContext): Promise<string | null> {
   }
   return null;
 }
-
-/** The load is measured meanwhile. */
-const inBackground = (host: Host): Host => ({
-  name: host.name,
-  address: host.address,
-  run: (argv, options) => host.run(argv, { ...options, background: true }),
-});

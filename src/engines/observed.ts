@@ -60,3 +60,10 @@ export async function packageVersions(
     lines.flatMap(([name, version]) => (name && version ? [[name, version] as const] : [])),
   );
 }
+
+/** A host whose commands yield the CPU to whatever it serves: for looking while clients are served or measured. */
+export const inBackground = (host: Host): Host => ({
+  name: host.name,
+  address: host.address,
+  run: (argv, options) => host.run(argv, { ...options, background: true }),
+});

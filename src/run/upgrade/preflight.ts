@@ -2,6 +2,7 @@
 import type { Step } from "../../core/plan/steps.ts";
 import type { ServiceTopology } from "../../core/topology/schema.ts";
 import type { Strategy } from "../../core/upgrade/actions.ts";
+import { inBackground } from "../../engines/observed.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Host } from "../../ports.ts";
 import { observeAll, planAll } from "../converge.ts";
@@ -15,7 +16,9 @@ export async function checkStart(
   state: TopologyState,
   strategy: Strategy,
 ): Promise<void> {
-  const observed = await observeAll(state, hosts);
+  // All hosts at once, under the clients' load: it must not cost an entry host the time for its next VRRP advert.
+  const quietly = new Map([...hosts].map(([name, host]) => [name, inBackground(host)]));
+  const observed = await observeAll(state, quietly);
   const lost = observed.filter((host) => !host.reachable);
   if (lost.length > 0) {
     throw new HoldfastError(
