@@ -1,5 +1,6 @@
 import { run as address, usage as addressUsage } from "./address.ts";
 import { run as agent } from "./agent.ts";
+import { run as backup, usage as backupUsage } from "./backup.ts";
 import { run as check, usage as checkUsage } from "./check.ts";
 import { run as controller, usage as controllerUsage } from "./controller.ts";
 import { run as demo, usage as demoUsage } from "./demo.ts";
@@ -13,6 +14,7 @@ import { run as labEc2 } from "./lab-ec2.ts";
 import { run as loadgen } from "./loadgen.ts";
 import { run as plan, usage as planUsage } from "./plan.ts";
 import { run as render, usage as renderUsage } from "./render.ts";
+import { run as restore, usage as restoreUsage } from "./restore.ts";
 import { run as scale, usage as scaleUsage } from "./scale.ts";
 import { run as snapshot, usage as snapshotUsage } from "./snapshot.ts";
 import { run as status, usage as statusUsage } from "./status.ts";
@@ -98,6 +100,20 @@ export const commands: ReadonlyMap<string, Entry> = new Map<string, Entry>([
     {
       run: controller,
       help: { usage: controllerUsage, summary: "keep the pool at its size: replace app hosts that are lost" },
+    },
+  ],
+  [
+    "backup",
+    {
+      run: backup,
+      help: { usage: backupUsage, summary: "back up the database or the app hosts; list, verify, prove" },
+    },
+  ],
+  [
+    "restore",
+    {
+      run: restore,
+      help: { usage: restoreUsage, summary: "bring the database back, to any time, or an app host" },
     },
   ],
   [

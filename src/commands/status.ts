@@ -1,9 +1,12 @@
+import { isService } from "../core/topology/schema.ts";
 import { progressOf } from "../core/upgrade/record.ts";
 import { ExitStatus } from "../lib/errors.ts";
+import { observeBackups } from "../run/backup/repository.ts";
 import { observeAll, planAll } from "../run/converge.ts";
 import { openProvider } from "../run/provider.ts";
 import { formatPool, poolStatus } from "../run/pool/status.ts";
 import { loadState } from "../run/state.ts";
+import { withBackups } from "../run/status/backup.ts";
 import { judgeService, type ServiceVerdict } from "../run/status/judge.ts";
 import { observeService, type ServiceStatus } from "../run/status/observe.ts";
 import { loadRecord } from "../run/upgrade/record.ts";
@@ -21,8 +24,12 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitS
   const { topology } = loaded;
   const state = await loadState(topology, loaded.file, io.root, io.home);
   const { hosts } = await openProvider(topology, io.home, io.reporter);
-  const [service, observed] = await Promise.all([observeService(topology, hosts), observeAll(state, hosts)]);
-  const verdict = judgeService(service, topology);
+  const [service, backups, observed] = await Promise.all([
+    observeService(topology, hosts),
+    isService(topology) ? observeBackups(topology, hosts, Date.now() / 1000) : null,
+    observeAll(state, hosts),
+  ]);
+  const verdict = withBackups(judgeService(service, topology), backups, topology);
   const reachable = new Set(observed.filter((host) => host.reachable).map(({ host }) => host));
   const drift = planAll(state, observed)
     .steps.filter((step) => isDrift(step) && reachable.has(step.host))

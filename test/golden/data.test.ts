@@ -151,6 +151,12 @@ describe("backups", () => {
     expect(renderEngine(pgbackrest, topology)).toEqual([]);
     expect(JSON.stringify(renderEngine(postgres, topology))).not.toMatch(/archive_|var\/backups/);
   });
+
+  it("lets the operator change how soon WAL is archived, and not whether", () => {
+    const parameters = patroniYaml((raw) => (raw.database.parameters = { archive_timeout: "10s" })).bootstrap
+      .dcs.postgresql.parameters;
+    expect(parameters).toMatchObject({ archive_mode: "on", archive_timeout: "10s" });
+  });
 });
 
 it("renders nothing for tiers that the topology leaves out", () => {

@@ -21,6 +21,8 @@ const managedParameters: Record<string, string | undefined> = {
   wal_level: undefined,
   wal_log_hints: undefined,
   hot_standby: undefined,
+  archive_mode: "backup",
+  archive_command: "backup",
   cluster_name: undefined,
   primary_conninfo: undefined,
   primary_slot_name: undefined,

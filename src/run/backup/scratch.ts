@@ -111,11 +111,14 @@ function recoveryConfig({ work, data }: ScratchPaths, { at, timeline }: Recovery
     `include '${data}/postgresql.conf'`,
     `restore_command = '${work}/get %f "%p"'`,
     `recovery_target_timeline = '${timeline ?? "latest"}'`,
-    ...(at === undefined ? [] : [`recovery_target_time = '${new Date(at * 1000).toISOString()}'`]),
+    ...(at === undefined ? [] : [`recovery_target_time = '${recoveryTime(at)}'`]),
     "recovery_target_action = 'promote'",
     "",
   ].join("\n");
 }
+
+/** A numeric zone: while PostgreSQL reads its configuration it knows no names of zones, and "Z" is one. */
+export const recoveryTime = (at: number): string => new Date(at * 1000).toISOString().replace("Z", "+00");
 
 /** On the command line, where nothing in the copy's own files is stronger. */
 const serverOptions = (work: string): string =>
@@ -135,12 +138,17 @@ const serverOptions = (work: string): string =>
     .map((setting) => `-c ${setting}`)
     .join(" ");
 
-/** $1 work, $2 programs, $3 options. */
+/** $1 work, $2 programs, $3 options, $4 port. Without hot standby pg_ctl does not wait for the end of the recovery. */
 export const recoverScript = `
 cd "$1"
 rm -f data/standby.signal
 : > data/recovery.signal
-"$2/pg_ctl" -D data -l log -w -t 86000 -o "$3" start > /dev/null || { grep -E 'FATAL|PANIC' log | tail -n 3 >&2; exit 1; }`;
+failed() { grep -E 'FATAL|PANIC' log | grep -vE 'not accepting|starting up' | tail -n 3 >&2; exit 1; }
+"$2/pg_ctl" -D data -l log -w -t 86000 -o "$3" start > /dev/null || failed
+until "$2/pg_isready" -q -h "$1" -p "$4"; do
+  "$2/pg_ctl" -D data status > /dev/null || failed
+  sleep 0.2
+done`;
 
 const resultQuery = `SELECT system_identifier, pg_walfile_name(pg_current_wal_lsn()),
 coalesce(to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), '-') FROM pg_control_system()`;
@@ -162,7 +170,16 @@ export async function recover(
   await writeFile(host, { path: `${work}/get`, content: getScript(stanza(topology), data), ...owned });
   await writeFile(host, { path: `${work}/recovery.conf`, content: recoveryConfig(paths, target), ...owned });
   await writeFile(host, { path: `${work}/hba.conf`, content: "local all postgres peer\n", ...owned });
-  const start = asPostgres("sh", "-euc", recoverScript, "sh", work, programs, serverOptions(work));
+  const start = asPostgres(
+    "sh",
+    "-euc",
+    recoverScript,
+    "sh",
+    work,
+    programs,
+    serverOptions(work),
+    String(database.port),
+  );
   await command(host, "recover the copy", start, { timeoutMs: COPY_MS }).catch(explain);
   const ask = (name: string, query: string): Promise<string> =>
     command(

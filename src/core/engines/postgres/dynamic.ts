@@ -1,4 +1,5 @@
 import type { ServiceTopology } from "../../topology/schema.ts";
+import { archiveParameters } from "../pgbackrest/archive.ts";
 
 type Setting = string | number | boolean;
 
@@ -73,6 +74,7 @@ function parameters(topology: ServiceTopology): Record<string, Setting> {
     log_checkpoints: true,
     log_lock_waits: true,
     log_line_prefix: "[%p] %q%u@%d ",
+    ...archiveParameters(topology),
     ...database.parameters,
   };
 }

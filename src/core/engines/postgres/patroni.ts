@@ -1,7 +1,10 @@
 /** patroni.yml and the unit that runs it. */
+import type { ServiceTopology } from "../../topology/schema.ts";
+import { backupsRoot } from "../backup/place.ts";
 import type { ServiceContext } from "../engine.ts";
 import { everyAppHost } from "../../topology/pool.ts";
 import { addressOf } from "../address.ts";
+import { archivesWal } from "../pgbackrest/archive.ts";
 import { tlsPaths } from "../tls.ts";
 import { dynamicConfig } from "./dynamic.ts";
 import { binDirectory, dataDirectory, postgresPaths, restPort } from "./paths.ts";
@@ -125,7 +128,7 @@ function indent(text: string, spaces: number): string {
   return text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
 }
 
-export const patroniUnit = `# Managed by Holdfast.
+export const patroniUnit = (topology: ServiceTopology): string => `# Managed by Holdfast.
 [Unit]
 Description=Patroni: high availability for PostgreSQL
 Documentation=https://patroni.readthedocs.io/
@@ -155,7 +158,7 @@ LimitNOFILE=65536
 
 NoNewPrivileges=true
 ProtectSystem=strict
-ReadWritePaths=/var/lib/postgresql -/run/postgresql
+ReadWritePaths=/var/lib/postgresql -/run/postgresql${archivesWal(topology) ? ` -${backupsRoot}` : ""}
 ProtectHome=true
 PrivateTmp=true
 ProtectKernelTunables=true

@@ -36,7 +36,7 @@ function renderHost(context: ServiceContext, host: string): HostPart {
     files: [
       ...tls.files,
       configFile(context, host),
-      textFile(postgresPaths.unit, patroniUnit),
+      textFile(postgresPaths.unit, patroniUnit(topology)),
       ...(deputy ? deputyFiles(context) : []),
     ],
     units: [...debianUnits(version), patroniService(topology, host)],
