@@ -148,6 +148,17 @@ print(open("/proc/net/tcp").read())`;
     expect(connect(8008, "10.0.0.2")).toBe("accepted");
   });
 
+  it("silences a port for new connections, for a moment", async () => {
+    // Again when it has passed: a loaded machine takes longer to ask.
+    const asked = async (): Promise<boolean> => {
+      await gate.silence(8008);
+      return connect(8008, "10.0.0.2") === "refused";
+    };
+    await poll(asked, { deadlineMs: 60_000, what: "it to be silent" });
+    expect(connect(5432, "10.0.0.2")).toBe("accepted");
+    await poll(() => connect(8008, "10.0.0.2") === "accepted", { deadlineMs: 30_000, what: "it to speak" });
+  });
+
   it("survives the death of its nft", async () => {
     clock = () => 0;
     await gate.open(60_000);

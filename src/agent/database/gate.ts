@@ -5,7 +5,7 @@
  */
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { gateSet, gateTable, fenceSet, fenceTable } from "../../core/engines/agent/gate.ts";
+import { gateSet, gateTable, fenceSet, fenceTable, silentSet } from "../../core/engines/agent/gate.ts";
 import { readIfExists, writeFileAtomic } from "../../lib/atomic.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { exec } from "../../lib/exec.ts";
@@ -17,6 +17,8 @@ import { Nft } from "./nft.ts";
  */
 export const GATE_SLACK_MS = 40;
 const TICK_MS = 10;
+/** Longer than an election, which gives a member 2 s to answer; much shorter than anything that needs this one. */
+const SILENT_MS = 3000;
 
 export interface GateFiles {
   /** Null on a witness. */
@@ -108,6 +110,15 @@ export class Gate {
   async close(): Promise<void> {
     await this.#mark();
     await this.#change([flushed]);
+  }
+
+  /**
+   * Who runs for primary asks every Patroni first, and one whose PostgreSQL is gone takes a second or two to say so.
+   * For a moment nobody can ask: the kernel refuses new connections to the port, and then no more.
+   */
+  async silence(port: number): Promise<void> {
+    const element = `${port} timeout ${SILENT_MS}ms`;
+    await this.#apply([`add element ${fenceTable} ${silentSet} { ${element} }`]);
   }
 
   /** Plain Patroni: no table, also not after the next boot. */

@@ -106,6 +106,7 @@ async function start(store: Store, name: string, port: number): Promise<Host> {
         },
         close: async () => void Object.assign(gate, { openUntil: 0, loaded: true }),
         remove: async () => void Object.assign(gate, { loaded: false }),
+        silence: async () => undefined,
         block: async (address) => void gate.blocked.add(address),
         unblock: async (address) => void gate.blocked.delete(address),
       },

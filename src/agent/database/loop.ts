@@ -16,7 +16,7 @@ import type { Gate } from "./gate.ts";
 import type { Peers } from "./peers.ts";
 
 export interface LoopParts {
-  readonly gate: Pick<Gate, "open" | "close" | "remove" | "block" | "unblock">;
+  readonly gate: Pick<Gate, "open" | "close" | "silence" | "remove" | "block" | "unblock">;
   readonly etcd: Pick<Etcd, "read" | "writeRecord" | "revoke">;
   readonly peers: Pick<Peers, "send">;
   readonly reporter: Reporter;
@@ -111,8 +111,11 @@ export class LeaseLoop {
     const { gate } = this.#parts;
     if (action.gate === "open") {
       if (!(await gate.open(action.until))) this.#tell("gate", "the kernel got it late: closed again");
-    } else if (action.gate === "closed") await gate.close();
-    else await gate.remove();
+    } else if (action.gate === "closed") {
+      await gate.close();
+      const port = this.#config.postgres?.patroniPort;
+      if (action.handsOver && port !== undefined) await this.#attempt("silence", () => gate.silence(port));
+    } else await gate.remove();
     this.dispatch({ kind: "gate-done", id: action.id });
   }
 

@@ -5,10 +5,10 @@ import { PatroniApi } from "./patroni.ts";
 import { PostgresProbe, type ProbeSettings } from "./postgres.ts";
 import { Postmaster } from "./postmaster.ts";
 
-/** How soon a killed postmaster is noticed, ms: one read of /proc. */
-const POSTMASTER_MS = 100;
-/** Between two probes, ms: while all is as it was, and while somebody waits for a new primary. */
-const SQL_MS = { steady: 500, changing: 100 };
+/** How soon a killed postmaster is noticed, ms: one read of /proc. The latter: while somebody waits for a new primary. */
+const POSTMASTER_MS = { steady: 100, changing: 50 };
+/** Between two probes while all is as it was, ms; else at every look. */
+const SQL_MS = 500;
 /** Beyond it a probe is unanswered; three in a row are a hung PostgreSQL. A loaded machine answers in half of it. */
 const SQL_DEADLINE_MS = 1000;
 /** A new backend costs some ms of CPU, and proves that there still are new ones. */
@@ -37,7 +37,7 @@ export function watchPostgres(
   const asking = onceAtATime(async () => {
     const begunAt = performance.now();
     if (!alive) return probe.close();
-    if (begunAt < askedAt + (isChanging(loop) ? SQL_MS.changing : SQL_MS.steady)) return;
+    if (begunAt < askedAt + SQL_MS && !isChanging(loop)) return;
     askedAt = begunAt;
     const answer = await probe.ask();
     // A postmaster that died meanwhile is known better by the other question.
@@ -46,9 +46,17 @@ export function watchPostgres(
     loop.dispatch({ kind: "postgres", begunAt, status: answer.status, upstream });
   });
   const doubting = onceAtATime(() => watchFailsafe(patroni, loop));
-  const timers = [setInterval(() => (looking(), asking()), POSTMASTER_MS), setInterval(doubting, PATRONI_MS)];
+  let timer: NodeJS.Timeout;
+  const look = (): void => {
+    timer = setTimeout(look, isChanging(loop) ? POSTMASTER_MS.changing : POSTMASTER_MS.steady);
+    looking();
+    asking();
+  };
+  look();
+  const doubts = setInterval(doubting, PATRONI_MS);
   return () => {
-    for (const timer of timers) clearInterval(timer);
+    clearTimeout(timer);
+    clearInterval(doubts);
     probe.close();
   };
 }
@@ -77,6 +85,7 @@ function onceAtATime(act: () => Promise<void>): () => void {
 /** Whether PostgreSQL here is, or may soon be, something else than it was. */
 function isChanging({ settings, state }: LeaseLoop): boolean {
   const leader = state.view?.etcd.leader?.host;
+  if (state.view?.etcd.switchover === leader) return true;
   const { status, silent, upstream } = state.postgres;
   // A replica that lost its leader may be primary in a moment, long before etcd is read again.
   const follows = status === "replica" && upstream === leader;

@@ -5,6 +5,7 @@ import type {
   LeaseEvent,
   LeaseSettings,
   LeaseState,
+  Message,
   PostgresStatus,
 } from "../../../src/core/decide/lease/types.ts";
 import type { Simulation } from "../../support/simulation.ts";
@@ -130,9 +131,15 @@ export class Agent {
     this.process.run(() => this.#handle({ kind: "leave" }));
   }
 
-  #tick(): void {
+  readonly #tick = (): void => {
     this.#handle({ kind: "tick" });
-    this.process.after(this.settings.heartbeatMs / 2, () => this.#tick());
+    this.process.after(this.settings.heartbeatMs / 2, this.#tick);
+  };
+
+  #receive(message: Message): void {
+    if (!this.host.up) return;
+    if (this.process.awake) this.#handle({ kind: "message", message });
+    else this.process.run(() => this.#handle({ kind: "message", message }));
   }
 
   #handle(event: LeaseEvent): void {
@@ -170,9 +177,7 @@ export class Agent {
       case "send": {
         const to = this.#at.agent(action.to);
         const { message } = action;
-        network.datagram(this.host, to.host, () => {
-          if (to.host.up) to.process.run(() => to.#handle({ kind: "message", message }));
-        });
+        network.datagram(this.host, to.host, () => to.#receive(message));
         return;
       }
       case "gate":
@@ -228,8 +233,10 @@ export class Agent {
     this.#kernelBusyUntil = Math.max(this.#kernelBusyUntil, world.now + takes);
     this.process.after(this.#kernelBusyUntil - world.now, () => {
       if (action.gate === "open") this.host.openGate(action.until);
-      else if (action.gate === "closed") this.host.closeGate();
-      else this.host.removeGate();
+      else if (action.gate === "closed") {
+        this.host.closeGate();
+        if (action.handsOver) this.host.silentUntil = world.now + 3000;
+      } else this.host.removeGate();
       this.#at.gateChanged(this.host);
       this.#handle({ kind: "gate-done", id: action.id });
     });

@@ -19,6 +19,8 @@ export class Host {
   /** True time of the last thaw with a clock that stood still. */
   thawedAt = -Infinity;
   etcdCut = false;
+  /** Until then Patroni here answers nobody. */
+  silentUntil = -Infinity;
   table = false;
   /** On disk: a boot loads the table closed. */
   marker = false;

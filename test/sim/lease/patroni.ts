@@ -145,10 +145,7 @@ export class Patroni {
     const { random } = world;
     this.#demoting = true;
     const ready = this.peers.some(
-      (peer) =>
-        peer.process.running &&
-        peer.postgres.works &&
-        this.#at.network.connected(postgres.host, peer.postgres.host),
+      (peer) => peer.process.running && peer.postgres.works && this.#reaches(peer),
     );
     const over = (): void => {
       this.#demoting = false;
@@ -237,12 +234,12 @@ export class Patroni {
     if (!sync.standbys.includes(this.name)) return false;
     const needed = sync.standbys.length - neededFor(sync.standbys.length);
     const seen = this.peers.filter(
-      ({ postgres: other, process, name }) =>
-        sync.standbys.includes(name) &&
-        process.running &&
-        !process.stopped &&
-        other.works &&
-        this.#at.network.connected(postgres.host, other.host),
+      (peer) =>
+        sync.standbys.includes(peer.name) &&
+        peer.process.running &&
+        !peer.process.stopped &&
+        peer.postgres.works &&
+        this.#reaches(peer),
     );
     const mine = position(postgres, sync.timeline);
     const ahead = seen.some(({ postgres: other }) => {
@@ -308,6 +305,12 @@ export class Patroni {
     });
   }
 
+  /** Its REST API answers here. */
+  #reaches({ postgres: { host } }: Patroni): boolean {
+    const { world, network } = this.#at;
+    return network.connected(this.postgres.host, host) && world.now >= host.silentUntil;
+  }
+
   get #strict(): boolean {
     return this.peers.length > 1;
   }
@@ -341,17 +344,17 @@ export class Patroni {
 
   /** etcd is away: the primary goes on if every member says that it will not run for primary. */
   #withoutEtcd(): void {
-    const { world, network } = this.#at;
+    const { world } = this.#at;
     const { postgres } = this;
     if (postgres.role !== "primary" || postgres.state !== "running") return;
     const all = this.peers.every(
-      ({ postgres: other, process }) =>
-        other.host.works &&
-        process.running &&
-        !process.stopped &&
+      (peer) =>
+        peer.postgres.host.works &&
+        peer.process.running &&
+        !peer.process.stopped &&
         // A primary refuses.
-        other.role === "replica" &&
-        network.connected(postgres.host, other.host),
+        peer.postgres.role === "replica" &&
+        this.#reaches(peer),
     );
     this.failsafe = all;
     if (all) for (const peer of this.peers) peer.#failsafeAt = world.now;

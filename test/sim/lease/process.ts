@@ -25,6 +25,10 @@ export class Process {
     this.#inbox = [];
   }
 
+  get awake(): boolean {
+    return this.running && this.#stopped === 0;
+  }
+
   get stopped(): boolean {
     return this.#stopped > 0;
   }

@@ -55,6 +55,8 @@ function act(turn: Turn, gate: "open" | "closed" | "absent"): void {
     const until = rightUntil(turn);
     openUntil = Math.max(openUntil ?? until, until);
     turn.actions.push({ kind: "gate", id, gate, until });
+  } else if (gate === "closed") {
+    turn.actions.push({ kind: "gate", id, gate, handsOver: handsOver(turn) });
   } else {
     turn.actions.push({ kind: "gate", id, gate });
   }

@@ -316,7 +316,7 @@ describe("a failed PostgreSQL", () => {
       machine.now += 10;
       machine.give({ kind: "postgres", begunAt: machine.now, status, upstream: null });
     }
-    expect(machine.of("gate").at(-1)?.gate).toBe("closed");
+    expect(machine.of("gate").at(-1)).toMatchObject({ gate: "closed", handsOver: true });
     expect(machine.of("write-record")).toEqual([]);
     machine.doGate();
     const [fence] = machine.of("write-record");
@@ -348,6 +348,19 @@ describe("a failed PostgreSQL", () => {
     machine.give({ kind: "written", id: fence?.id ?? 0, revision: "8" });
     expect(machine.of("revoke").map(({ lease }) => lease)).toEqual(["100"]);
     expect(machine.of("log").map(({ what }) => what)).not.toContain("postgres-failed");
+  });
+
+  it("is not closed while a switchover still stops it: that would hold it up", () => {
+    const machine = servingPrimary();
+    machine.actions = [];
+    for (let heartbeat = 0; heartbeat < 15; heartbeat++) {
+      machine.tick(80);
+      machine.granted("b");
+    }
+    machine.answerRead({ ...leads("a", "100", { a: open }), switchover: "a" });
+    machine.give({ kind: "postgres", begunAt: machine.now, status: "starting", upstream: null });
+    expect(machine.of("gate").filter(({ gate }) => gate === "closed")).toEqual([]);
+    expect(machine.of("write-record")).toEqual([]);
   });
 
   it("goes on serving while a switchover has not stopped it yet", () => {

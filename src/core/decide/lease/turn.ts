@@ -35,7 +35,10 @@ export function log(turn: Turn, what: LogEntry, host: string): void {
   turn.actions.push({ kind: "log", what, host });
 }
 
-export const isDataHost = ({ dataHosts, self }: LeaseSettings): boolean => dataHosts.includes(self);
+export function isDataHost({ dataHosts, self }: LeaseSettings): boolean {
+  for (const name of dataHosts) if (name === self) return true;
+  return false;
+}
 
 /** When this host's lease ends. Minus infinity: it never had one. */
 export const leaseUntil = ({ settings, state }: Turn): number => state.leaseStart + settings.leaseMs;
@@ -62,7 +65,8 @@ export const stoppedLeading = (turn: Turn): boolean =>
 
 /**
  * Whether this host leads and its PostgreSQL has failed: the others should not wait for silence. Or it was
- * stopped for a switchover: Patroni sees that up to a second later, and gives its key away only then.
+ * stopped for a switchover: Patroni sees that up to a second later, and gives its key away only then. Not
+ * before: a PostgreSQL that shuts down waits for clients whose packets a closed gate would drop.
  */
 export const handsOver = (turn: Turn): boolean =>
   (postgresFailed(turn) && leads(turn)) ||

@@ -149,11 +149,12 @@ export type LeaseAction =
   /**
    * The kernel's gate, in one nft transaction, in the order given. `open`: passes until `until` (this
    * clock, never later than the lease), then closes by itself; loads the table if it is not there.
-   * `closed`: drops at once. `absent`: no table. `open` and `closed` also leave a marker on disk, by which a
+   * `closed`: drops at once; `handsOver`: and Patroni here answers no other host for a moment. `absent`: no table. `open` and `closed` also leave a marker on disk, by which a
    * booting host loads the table closed before Patroni starts; `absent` removes it first.
    */
   | { readonly kind: "gate"; readonly id: number; readonly gate: "open"; readonly until: number }
-  | { readonly kind: "gate"; readonly id: number; readonly gate: "closed" | "absent" }
+  | { readonly kind: "gate"; readonly id: number; readonly gate: "closed"; readonly handsOver: boolean }
+  | { readonly kind: "gate"; readonly id: number; readonly gate: "absent" }
   | { readonly kind: "read"; readonly id: number }
   /**
    * One etcd transaction: if `host`'s record still has `revision` ("0": does not exist) and, where given, the

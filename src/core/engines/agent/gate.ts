@@ -4,6 +4,7 @@ export const gateTable = "inet holdfast_gate";
 export const gateSet = "open";
 export const fenceTable = "inet holdfast_fence";
 export const fenceSet = "dead";
+export const silentSet = "silent";
 
 export interface GatePorts {
   readonly postgres: number;
@@ -65,7 +66,8 @@ table ${gateTable} {
 
 /**
  * The fence: hosts that a majority declared dead. Who wants something of their PostgreSQL, Patroni or
- * etcd learns at once that there is nothing; and should they live, neither is heard from them.
+ * etcd learns at once that there is nothing; and should they live, neither is heard from them. And what of this host
+ * the others must not wait for.
  */
 export function fenceFile(ports: GatePorts): string {
   const database = `{ ${ports.postgres}, ${ports.patroni} }`;
@@ -76,10 +78,17 @@ table ${fenceTable} {
   set ${fenceSet} {
     type ipv4_addr
   }
+  # of this host's ports: Patroni's, while it hands over
+  set ${silentSet} {
+    type inet_service
+    flags timeout
+  }
   chain input {
     type filter hook input priority ${priority}; policy accept;
     # among them those that this host's own rejections send it
     tcp flags & rst == rst accept
+    # who is being answered hears the end of it
+    tcp flags syn / syn,ack tcp dport @${silentSet} reject with tcp reset
     ip saddr @${fenceSet} tcp dport ${database} drop
     ip saddr @${fenceSet} tcp sport ${database} drop
   }
