@@ -66,7 +66,12 @@ export class World {
       return createNode(index, settings, clock);
     });
     this.watch = new Watch(this);
-    for (const node of this.nodes) this.simulation.after(random.next() * 200, () => this.startAgent(node));
+    for (const node of this.nodes) {
+      // One that a fault has stopped by then is started when the fault ends.
+      this.simulation.after(random.next() * 200, () => {
+        if (agentRuns(node) && node.state === null) this.startAgent(node);
+      });
+    }
     updateVrrp(this);
   }
 
