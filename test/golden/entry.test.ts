@@ -47,6 +47,7 @@ describe("privx-onprem with other choices", () => {
       raw.entry.address = { kind: "elastic-ip", publicAddress: "198.51.100.10", witness: "required" };
     });
     const parts = renderEngine(agent, topology).filter(({ host }) => topology.entry.hosts.includes(host));
+    expect(parts.map(({ host }) => host)).toEqual(["lb1", "lb2"]);
     await matchGolden("witness", "agent", parts);
   });
 });
