@@ -14,7 +14,7 @@ import { guideSide, setUpGuide, startGuide } from "./failover/guide.ts";
 import { benchLab, home } from "./failover/lab.ts";
 import { oursSide } from "./failover/ours.ts";
 import { Prober } from "./failover/prober.ts";
-import { benchOptions, compare } from "./failover/run.ts";
+import { benchOptions, chosen, compare } from "./failover/run.ts";
 import { must, type Side } from "./failover/side.ts";
 import { printSplits, type Split, splitBrain } from "./failover/split.ts";
 
@@ -70,7 +70,7 @@ try {
     before,
   );
   if (options.faults.includes("split-brain")) {
-    const taken = sides.filter((side) => options.sides.includes(side.name));
+    const taken = chosen(sides, options);
     const results = new Map<string, Split[]>(taken.map((side) => [side.name, []]));
     for (let run = 1; run <= options.runs; run++) {
       for (const side of taken) {

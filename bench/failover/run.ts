@@ -52,6 +52,10 @@ function namesIn(list: string, known: readonly string[], what: string): string[]
   return names;
 }
 
+/** The sides that `--sides` names. */
+export const chosen = <T extends Side>(sides: readonly T[], options: BenchOptions): T[] =>
+  sides.filter(({ name }) => options.sides.includes(name));
+
 export const faultNames = Object.keys(faults);
 
 /** @param before called before a side's turn: to make it the one that has the address, where there is only one */
@@ -62,7 +66,7 @@ export async function compare(
   before: (side: Side) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const rows: Row[] = [];
-  const taken = sides.filter(({ name }) => options.sides.includes(name));
+  const taken = chosen(sides, options);
   for (const fault of options.faults) {
     const results = taken.map((side) => ({
       side,

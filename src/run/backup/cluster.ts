@@ -9,7 +9,7 @@ import { HoldfastError } from "../../lib/errors.ts";
 import { poll } from "../../lib/retry.ts";
 import type { Host } from "../../ports.ts";
 import { asideDirectory, type ScratchPaths } from "./scratch.ts";
-import { asPostgres, command, shell } from "./shell.ts";
+import { command, psql, shell } from "./shell.ts";
 
 /** Not only stopped: a host that boots in the middle must not start it again. */
 export const stopPatroni = (host: Host): Promise<string> =>
@@ -198,19 +198,4 @@ export async function freeBytes(host: Host, live: string): Promise<number> {
 
 /** A last look from a client's side. */
 export const askDatabase = (host: Host, { database }: ServiceTopology): Promise<string> =>
-  command(
-    host,
-    `ask ${database.name}`,
-    asPostgres(
-      "psql",
-      "-XAtq",
-      "-h",
-      "/run/postgresql",
-      "-p",
-      String(database.port),
-      "-d",
-      database.name,
-      "-c",
-      "SELECT 1",
-    ),
-  );
+  command(host, `ask ${database.name}`, psql("/run/postgresql", database.port, database.name, "SELECT 1"));

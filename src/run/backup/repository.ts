@@ -7,7 +7,7 @@ import type { ServiceTopology } from "../../core/topology/schema.ts";
 import { HoldfastError, HostUnreachable } from "../../lib/errors.ts";
 import { lastLines } from "../../lib/exec.ts";
 import type { Host, RunResult } from "../../ports.ts";
-import { asPostgres, shell } from "./shell.ts";
+import { asPostgres, psql, shell } from "./shell.ts";
 
 const ASK_MS = 10_000;
 
@@ -74,20 +74,7 @@ const archiveQuery = `SELECT system_identifier, waiting, coalesce(waited, 0)::in
 /** Of the host, when it leads; else null. @throws HostUnreachable */
 export async function askArchive(host: Host, topology: ServiceTopology): Promise<ArchiveState | null> {
   const { code, stdout } = await host.run(
-    asPostgres(
-      "psql",
-      "-XAtq",
-      "-F",
-      " ",
-      "-h",
-      "/run/postgresql",
-      "-p",
-      String(topology.database.port),
-      "-d",
-      "postgres",
-      "-c",
-      archiveQuery,
-    ),
+    psql("/run/postgresql", topology.database.port, "postgres", archiveQuery),
     { timeoutMs: ASK_MS },
   );
   const [system, waiting, waited] = stdout.trim().split(" ");

@@ -9,7 +9,7 @@ import type { ServiceTopology } from "../../core/topology/schema.ts";
 import { writeFile } from "../../hosts/files.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Host } from "../../ports.ts";
-import { asPostgres, command, COPY_MS, shell } from "./shell.ts";
+import { asPostgres, command, COPY_MS, psql, shell } from "./shell.ts";
 
 export interface ScratchPaths {
   /** The data directory in use. */
@@ -182,24 +182,7 @@ export async function recover(
   );
   await command(host, "recover the copy", start, { timeoutMs: COPY_MS }).catch(explain);
   const ask = (name: string, query: string): Promise<string> =>
-    command(
-      host,
-      "ask the copy",
-      asPostgres(
-        "psql",
-        "-XAtq",
-        "-F",
-        " ",
-        "-h",
-        work,
-        "-p",
-        String(database.port),
-        "-d",
-        name,
-        "-c",
-        query,
-      ),
-    );
+    command(host, "ask the copy", psql(work, database.port, name, query));
   const [system = "", wal = "", last = "-"] = (await ask("postgres", resultQuery)).trim().split(" ");
   await ask(database.name, "SELECT 1");
   const stop = asPostgres(`${programs}/pg_ctl`, "-D", data, "-m", "fast", "-w", "-t", "3600", "stop");

@@ -43,3 +43,7 @@ export async function command(
   const why = lastLines(stderr.trim() === "" ? stdout : stderr, 6) || `exit ${code}`;
   throw new HoldfastError(`${host.name}: cannot ${what}: ${why}`, fix === undefined ? {} : { fix });
 }
+
+/** One query as the superuser through a socket in `directory`; columns apart by a space. */
+export const psql = (directory: string, port: number, database: string, query: string): string[] =>
+  asPostgres("psql", "-XAtq", "-F", " ", "-h", directory, "-p", String(port), "-d", database, "-c", query);
